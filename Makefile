@@ -1,0 +1,47 @@
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SHELL_SCRIPTS := $(shell grep -l '^\#!.*sh$$' scripts/* .ci/run 2>/dev/null)
+
+.PHONY: help install check format test demo bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## make .venv with nautilus and everything that development needs (PYTHON=python3.12)
+
+$(STAMP): pyproject.toml scripts/make-venv
+	@PYTHON='$(PYTHON)' scripts/make-venv
+	@touch $@
+
+check: install ## ruff, mypy --strict, shellcheck; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+
+format: install ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: install ## every test; on real containers where Docker can be had (PYTEST_ARGS='-k rollout')
+	@scripts/test $(PYTEST_ARGS)
+
+demo: install ## start the fleet of engines.yaml, show it, ask every engine one question
+	@scripts/demo
+
+bench: install ## the figures of benchmarks/README.md, measured on this machine (BENCH_ARGS=ROUNDS)
+	@scripts/docker-up
+	@scripts/offline-images
+	$(BIN)/python benchmarks/readiness.py $(BENCH_ARGS)
+
+clean: ## remove .venv, caches and build artefacts; containers and images stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis htmlcov .coverage
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,201 @@
+"""The analytics engine: performance of the held portfolios and of the request's own."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from engines.analytics.model import Floats, measure, portfolio_values
+from engines.base.engine import Call, Computed, Reply, Route
+from engines.base.fields import Amount, Name, Price, Return
+from engines.base.portfolios import YEAR, Portfolio, Position, demo_portfolios, quantities_of
+from engines.base.prices import Prices
+from engines.base.problem import invalid, unknown
+from engines.base.settings import Settings
+
+BATCH = 32  # rows at once: larger temporary arrays are mapped anew for every operation, and cost twice as much
+
+
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One portfolio: its daily values, or positions and cash that are valued at the last year's bundled closes.
+
+    `flows` and `benchmark` (returns) go with `values`, one for each day after the first.
+    """
+
+    id: Name = "portfolio"
+    positions: Annotated[list[Position], Meta(min_length=1, max_length=10_000)] | None = None
+    cash: Amount = 0.0
+    values: Annotated[list[Price], Meta(min_length=3, max_length=100_000)] | None = None
+    flows: list[Amount] | None = None
+    benchmark: list[Return] | None = None
+    risk_free: Annotated[float, Meta(gt=-1, le=1)] = 0.0
+
+
+Batch = Annotated[list[Item], Meta(min_length=1, max_length=1024)]
+
+
+class Performance(msgspec.Struct):
+    """What `model.measure` says of one portfolio; null where a measure is not defined."""
+
+    pnl: float | None
+    time_weighted_return: float | None
+    cagr: float | None
+    volatility: float | None
+    sharpe: float | None
+    sortino: float | None
+    max_drawdown: float | None
+    calmar: float | None
+    var_95: float | None
+    cvar_95: float | None
+    beta: float | None
+    alpha: float | None
+    tracking_error: float | None
+    information_ratio: float | None
+    win_rate: float | None
+
+
+class Analysis(Computed):
+    """The measures of one portfolio."""
+
+    portfolio_id: str
+    days: int
+    performance: Performance
+
+
+class Analyses(Computed):
+    """The measures of a batch, in the request's order."""
+
+    results: list[Analysis]
+
+
+class Held(msgspec.Struct):
+    """A portfolio that the engine holds."""
+
+    id: str
+    name: str
+
+
+class Portfolios(Reply):
+    """The portfolios that /analytics/calculate knows, and the days that they are measured over."""
+
+    portfolios: list[Held]
+    since: str
+    until: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """One portfolio's numbers, ready for the model: values (n + 1,), flows (n,), benchmark returns (n,)."""
+
+    id: str
+    values: Floats
+    flows: Floats | None
+    benchmark: Floats
+    risk_free: float
+
+
+class Analytics:
+    """Serves the measures of the demo portfolios and of portfolios in requests."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def load(self) -> None:
+        prices = Prices.load(self._settings.prices)
+        self._year = prices.last(YEAR + 1)
+        self._market = self._year.index[1:] / self._year.index[:-1] - 1
+        self._columns = {symbol: column for column, symbol in enumerate(prices.symbols)}
+        self._held = demo_portfolios(prices)
+
+    def routes(self) -> Sequence[Route]:
+        return (
+            Route("GET", "/analytics/calculate/{portfolio_id}", self.calculate, replies=(Analysis,), hot=True),
+            Route("GET", "/analytics/portfolios", self.portfolios, replies=(Portfolios,)),
+            Route("POST", "/process", self.process, reads=Item | Batch, replies=(Analysis, Analyses), hot=True),
+        )
+
+    def calculate(self, call: Call) -> Analysis:
+        """Measures of a held portfolio over the last year of bundled prices"""
+        portfolio = self._held.get(call.key)
+        if portfolio is None:
+            raise unknown("portfolio", call.key, "portfolio_id")
+        return analyse([self._series(portfolio, "portfolio_id", 0.0)])[0]
+
+    def portfolios(self, _: Call) -> Portfolios:
+        """The held portfolios"""
+        since, until = (str(date) for date in self._year.dates[[0, -1]])
+        return Portfolios([Held(held.id, held.name) for held in self._held.values()], since, until)
+
+    def process(self, call: Call) -> Analysis | Analyses:
+        """Measures of the request's own portfolio, or of a batch of up to 1024"""
+        request: Item | list[Item] = call.read(Item | Batch)
+        if isinstance(request, Item):
+            return analyse([self._read(request, "")])[0]
+        results = analyse([self._read(item, f"[{place}].") for place, item in enumerate(request)])
+        return Analyses(results=results, computations=len(results))
+
+    def _read(self, item: Item, field: str) -> Series:
+        if (item.positions is None) == (item.values is None):
+            raise invalid("give either 'positions' or 'values'", f"{field}values")
+        if item.positions is not None:
+            for name in ("flows", "benchmark"):
+                if getattr(item, name) is not None:
+                    raise invalid("goes with 'values', not with 'positions'", f"{field}{name}")
+            quantities = quantities_of(item.positions, self._columns, f"{field}positions")
+            portfolio = Portfolio(item.id, item.id, quantities, item.cash)
+            return self._series(portfolio, f"{field}positions", item.risk_free)
+        values = np.array(item.values)
+        days = len(values) - 1
+        flows = None if item.flows is None else _daily(item.flows, days, f"{field}flows")
+        if flows is not None and not (values[1:] > flows).all():
+            raise invalid("a flow is not below the value of its day", f"{field}flows")
+        none = np.full(days, np.nan)
+        benchmark = none if item.benchmark is None else _daily(item.benchmark, days, f"{field}benchmark")
+        return Series(item.id, values, flows, benchmark, item.risk_free)
+
+    def _series(self, portfolio: Portfolio, field: str, risk_free: float) -> Series:
+        values = portfolio_values(portfolio.quantities[None, :], self._year.closes, np.array([portfolio.cash]))[0]
+        if values.min() <= 0:
+            raise invalid("the portfolio's value does not stay above zero", field)
+        return Series(portfolio.id, values, None, self._market, risk_free)
+
+
+def analyse(series: Sequence[Series]) -> list[Analysis]:
+    """Measure every series, those of one length together, and keep their order."""
+    alike: defaultdict[tuple[int, bool, float], list[int]] = defaultdict(list)
+    for place, one in enumerate(series):
+        alike[len(one.benchmark), one.flows is None, one.risk_free].append(place)
+    found: dict[int, Analysis] = {}
+    for (days, _, risk_free), places in alike.items():
+        for start in range(0, len(places), BATCH):
+            block = places[start : start + BATCH]
+            rows = _measure([series[place] for place in block], risk_free)
+            for place, row in zip(block, rows, strict=True):
+                found[place] = Analysis(portfolio_id=series[place].id, days=days, performance=row)
+    return [found[place] for place in range(len(series))]
+
+
+def _measure(series: Sequence[Series], risk_free: float) -> list[Performance]:
+    measures = measure(
+        np.array([one.values for one in series]),
+        np.array([one.benchmark for one in series]),
+        None if series[0].flows is None else np.array([one.flows for one in series]),
+        risk_free,
+    )
+    columns = [getattr(measures, name).tolist() for name in Performance.__struct_fields__]
+    return [Performance(*row) for row in zip(*columns, strict=True)]  # msgspec writes what is not finite as null
+
+
+def _daily(numbers: list[float], days: int, field: str) -> Floats:
+    if len(numbers) != days:
+        raise invalid(f"{len(numbers)} numbers for {days} days after the first", field)
+    return np.array(numbers)
+
+
+def create(settings: Settings) -> Analytics:
+    """The engine, for `python -m engines.base`."""
+    return Analytics(settings)

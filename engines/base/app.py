@@ -1,0 +1,104 @@
+"""The application of one engine: FastAPI with the engine's routes, /health and /metrics, behind the ASGI layers."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
+
+from engines.base.asgi import CLIENT_CLOSED, FastLane, Instrument, internal_error, read_body
+from engines.base.engine import Call, Engine, Route, answer
+from engines.base.lifecycle import Health, Lifecycle, Phase
+from engines.base.metrics import CONTENT_TYPE, Metrics
+from engines.base.problem import MEDIA_TYPE, Problem
+from engines.base.settings import Settings
+
+
+def create_app(engine: Engine, settings: Settings, lifecycle: Lifecycle) -> ASGIApp:
+    """The whole application: instruments, then the fast lane, then FastAPI with everything declared."""
+    metrics = Metrics(settings.engine, settings.replica)
+    api = create_api(engine, settings, lifecycle, metrics)
+    return Instrument(FastLane(api, engine.routes(), metrics), lifecycle, metrics, settings.replica)
+
+
+def create_api(engine: Engine, settings: Settings, lifecycle: Lifecycle, metrics: Metrics) -> FastAPI:
+    """FastAPI alone: it serves every route, the hot ones too."""
+    api = FastAPI(title=f"nautilus {settings.engine}", version=settings.version)
+    _declare_errors(api)
+
+    @api.get("/health", summary="Ready (200), or starting or draining (503)")
+    async def health() -> Response:
+        status = HTTPStatus.OK if lifecycle.phase is Phase.READY else HTTPStatus.SERVICE_UNAVAILABLE
+        return _json(msgspec.json.encode(Health.of(settings, lifecycle)), status)
+
+    @api.get("/metrics", summary="Prometheus exposition")
+    async def exposition() -> Response:
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
+
+    for route in engine.routes():
+        api.add_api_route(
+            route.path,
+            _endpoint(route, metrics),
+            methods=[route.method],
+            summary=(route.handler.__doc__ or "").strip(),
+            openapi_extra=_openapi(route),
+        )
+    return api
+
+
+def _endpoint(route: Route, metrics: Metrics) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(request: Request) -> Response:
+        body = b"" if route.method == "GET" else await read_body(request.receive)
+        call = Call(next(iter(request.path_params.values()), ""), request.query_params, body)
+        return _json(await answer(route, call, metrics))
+
+    return respond
+
+
+def _declare_errors(api: FastAPI) -> None:
+    async def problem(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return _problem(error)
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        return _problem(Problem(HTTPStatus(error.status_code), detail), error.headers)
+
+    async def bug(_: Request, __: Exception) -> Response:
+        return _problem(internal_error())
+
+    async def left(_: Request, __: Exception) -> Response:
+        return Response(status_code=CLIENT_CLOSED)
+
+    api.add_exception_handler(Problem, problem)
+    api.add_exception_handler(ClientDisconnect, left)
+    api.add_exception_handler(HTTPException, http_error)
+    api.add_exception_handler(Exception, bug)
+
+
+def _json(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(body, status, media_type="application/json")
+
+
+def _problem(problem: Problem, headers: Any = None) -> Response:
+    return Response(problem.body(), problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _openapi(route: Route) -> dict[str, Any]:
+    """The schemas of what msgspec reads and writes, in place: FastAPI only knows pydantic's."""
+    extra: dict[str, Any] = {"responses": {"200": {"content": _content(*route.replies)}}}
+    if route.reads is not None:
+        extra["requestBody"] = {"content": _content(route.reads)}
+    if "{" in route.path:
+        name = route.path.partition("{")[2].rstrip("}")
+        extra["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
+    return extra
+
+
+def _content(*types: object) -> dict[str, Any]:
+    return {"application/json": {"schema": {"anyOf": [msgspec.json.schema(type_) for type_ in types]}}}

@@ -1,0 +1,90 @@
+"""What an engine is to the base: data that it loads, and routes that turn one call into one reply."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import perf_counter_ns
+from typing import Any, Protocol
+
+import msgspec
+
+from engines.base.metrics import Metrics
+from engines.base.problem import Problem, from_validation
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: the path's parameter (empty where it has none), the query and the body."""
+
+    key: str
+    query: Mapping[str, str]
+    body: bytes
+
+    def read(self, type_: Any) -> Any:
+        """The body as `type_`; raises Problem (400 not JSON, 422 not of that shape, naming the field)."""
+        try:
+            return msgspec.json.decode(self.body, type=type_)
+        except msgspec.ValidationError as error:
+            raise from_validation(error) from None
+        except msgspec.DecodeError as error:
+            raise Problem(HTTPStatus.BAD_REQUEST, f"not JSON: {error}", "body") from None
+
+
+class Reply(msgspec.Struct, kw_only=True):
+    """The body of an answer."""
+
+
+class Computed(Reply, kw_only=True):
+    """An answer that was computed for this request; the base fills in the time, and 1 unless a number is given.
+
+    Inside another answer (the items of a batch) both stay unset, and are left out.
+    """
+
+    computations: int | msgspec.UnsetType = msgspec.UNSET
+    processing_time_ms: float | msgspec.UnsetType = msgspec.UNSET
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address of an engine: its handler, what it reads and answers, and how it is run."""
+
+    method: str
+    path: str
+    handler: Callable[[Call], Reply]
+    reads: object = None
+    replies: tuple[type[Reply], ...] = ()
+    hot: bool = False  # also answered by the fast lane
+    slow: bool = False  # takes milliseconds, so it runs beside the event loop
+
+
+class Engine(Protocol):
+    """What `engines.<name>.service.create(settings)` returns."""
+
+    def load(self) -> None:
+        """Read what the engine serves from; runs once, in a thread, while /health says 'starting'."""
+
+    def routes(self) -> Sequence[Route]: ...
+
+
+INLINE_BODY = 65_536
+_encode = msgspec.json.Encoder().encode
+
+
+async def answer(route: Route, call: Call, metrics: Metrics) -> bytes:
+    """The encoded reply: the one path of the fast lane and of FastAPI. Long work runs beside the event loop."""
+    if route.slow or len(call.body) > INLINE_BODY:
+        return await asyncio.to_thread(compute, route, call, metrics)
+    return compute(route, call, metrics)
+
+
+def compute(route: Route, call: Call, metrics: Metrics) -> bytes:
+    """Run the route's handler, measure it and encode its reply."""
+    started = perf_counter_ns()
+    reply = route.handler(call)
+    if isinstance(reply, Computed):
+        reply.processing_time_ms = (perf_counter_ns() - started) / 1e6
+        if reply.computations is msgspec.UNSET:
+            reply.computations = 1
+        metrics.computed(reply.computations)
+    return _encode(reply)

@@ -1,0 +1,56 @@
+"""The counters and histograms of one replica, exposed for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+BUCKETS = (
+    *(0.00005, 0.0001, 0.0002, 0.0005),
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05),
+    *(0.1, 0.2, 0.5, 1.0, 5.0),
+)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """One registry per application, so that several can live in one process."""
+
+    def __init__(self, engine: str, replica: str) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        names = ("engine", "replica")
+        self._requests = Counter(
+            "nautilus_requests", "Requests answered.", (*names, "route", "status"), registry=self.registry
+        )
+        self._latency = Histogram(
+            "nautilus_request_seconds",
+            "Time from the request's headers to the end of the reply.",
+            (*names, "route"),
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self._computations = Counter(
+            "nautilus_computations", "Portfolios, checks or factor values computed.", names, registry=self.registry
+        ).labels(engine, replica)
+        self._identity = (engine, replica)
+        # labels() takes a lock and formats its values: looked up once per route and status, not once per request.
+        self._requests_of: dict[tuple[str, int], Counter] = {}
+        self._latency_of: dict[str, Histogram] = {}
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        key = (route, status)
+        if key not in self._requests_of:
+            self._requests_of[key] = self._requests.labels(*self._identity, route, str(status))
+            self._latency_of[route] = self._latency.labels(*self._identity, route)
+        self._requests_of[key].inc()
+        self._latency_of[route].observe(seconds)
+
+    def computed(self, count: int) -> None:
+        self._computations.inc(count)
+
+    def exposition(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,53 @@
+"""From the environment to a served engine and an exit code."""
+
+import importlib
+import logging
+import os
+import socket
+import sys
+from types import ModuleType
+
+from engines.base.app import create_app
+from engines.base.lifecycle import Lifecycle
+from engines.base.server import EngineServer
+from engines.base.settings import Settings, SettingsError
+
+BACKLOG = 2048  # connections that wait to be accepted, in a burst
+
+log = logging.getLogger("nautilus.engine")
+
+
+def run() -> int:
+    """Serve the engine of NAUTILUS_ENGINE until it is told to stop; the exit code is `__main__`'s."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        service = _service(settings.engine)
+    except SettingsError as error:
+        print(f"engines.base: {error}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {settings.replica} %(levelname)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    lifecycle = Lifecycle()
+    engine = service.create(settings)
+    app = create_app(engine, settings, lifecycle)
+    try:
+        listener = socket.create_server(("0.0.0.0", settings.port), backlog=BACKLOG)
+    except OSError as error:
+        print(f"engines.base: port {settings.port}: {error.strerror}", file=sys.stderr)
+        return 3
+    server = EngineServer(app, engine, lifecycle, settings.drain_seconds)
+    server.run([listener])
+    if server.failure is not None:
+        log.error("the engine could not load its data", exc_info=server.failure)
+        return 1
+    return 0
+
+
+def _service(engine: str) -> ModuleType:
+    name = f"engines.{engine.replace('-', '_')}.service"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        raise SettingsError(f"NAUTILUS_ENGINE: there is no engine '{engine}'") from None

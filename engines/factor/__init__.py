@@ -1,0 +1,1 @@
+"""Factors of many instruments over many windows, and what a cross-section makes of them."""

@@ -1,0 +1,234 @@
+"""The factor engine: 400 factors of 1,000 stock-years, and of the request's own prices."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from engines.base.engine import Call, Computed, Reply, Route
+from engines.base.fields import Name, Price
+from engines.base.prices import Prices
+from engines.base.problem import invalid, unknown
+from engines.base.settings import Settings
+from engines.factor import model
+from engines.factor.model import FAMILIES, WINDOWS
+from engines.factor.panel import AHEAD, NEUTRAL_TO, Panel
+
+Closes = Annotated[list[Price], Meta(min_length=3, max_length=10_000)]
+Window = Annotated[int, Meta(ge=2, le=10_000)]
+
+
+class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Daily closes by instrument, oldest first, and the market's level on the same days; windows in days."""
+
+    closes: Annotated[dict[Name, Closes], Meta(min_length=1, max_length=2_000)]
+    market: Closes
+    windows: Annotated[list[Window], Meta(min_length=1, max_length=100)] | None = None
+
+
+Batch = Annotated[list[Item], Meta(min_length=1, max_length=64)]
+
+
+class Factors(Computed):
+    """One row of values per instrument, in the order of `names`; null where a factor is not defined."""
+
+    names: list[str]
+    values: dict[str, list[float | None]]
+
+
+class FactorBatch(Computed):
+    """The factors of a batch, in the request's order."""
+
+    results: list[Factors]
+
+
+class Definition(msgspec.Struct):
+    """One factor: its family, its window in days, and how it is computed."""
+
+    name: str
+    family: str
+    window: int
+    formula: str
+
+
+class Definitions(Reply):
+    """Every factor, family by family."""
+
+    factors: list[Definition]
+
+
+class Instruments(Reply):
+    """The stock-years of the panel: a stock, and the last day of the year of prices."""
+
+    instruments: list[str]
+
+
+class Standing(msgspec.Struct):
+    """One factor of one instrument; score and rank are among all instruments, neutral is free of NEUTRAL_TO."""
+
+    value: float
+    score: float
+    rank: float
+    neutral: float
+
+
+class Results(Computed):
+    """Every factor of one instrument."""
+
+    instrument: str
+    neutral_to: tuple[str, ...]
+    factors: dict[str, Standing]
+
+
+class Coefficient(msgspec.Struct):
+    """How well a factor ordered the returns that followed: rank IC per date, over all dates."""
+
+    name: str
+    mean: float
+    deviation: float
+    ratio: float
+    hit_rate: float
+
+
+class Coefficients(Reply):
+    """The rank information coefficients, the highest ratio first."""
+
+    days_ahead: int
+    dates: int
+    factors: list[Coefficient]
+
+
+class Correlations(Reply):
+    """Correlation of one factor with the others, the strongest first."""
+
+    factor: str
+    correlations: dict[str, float]
+
+
+class Summary(Reply):
+    """What the panel holds, and how long its computation took."""
+
+    instruments: int
+    factors: int
+    values: int
+    defined: int
+    since: str
+    until: str
+    computed_ms: float
+    best: list[Coefficient]
+
+
+class FactorEngine:
+    """Serves the panel, and the factors of prices in requests."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def load(self) -> None:
+        self._panel = Panel.of(Prices.load(self._settings.prices))
+
+    def routes(self) -> Sequence[Route]:
+        # What is derived from the panel is computed at the first request and kept: 'slow', for that first time.
+        correlations, results = "/factors/correlations/{factor}", "/factors/results/{instrument}"
+        return (
+            Route("GET", "/factors/definitions", self.definitions, replies=(Definitions,)),
+            Route("GET", "/factors/instruments", self.instruments, replies=(Instruments,)),
+            Route("GET", "/factors/summary", self.summary, replies=(Summary,), slow=True),
+            Route("GET", "/factors/ic", self.coefficients, replies=(Coefficients,), slow=True),
+            Route("GET", results, self.results, replies=(Results,), slow=True),
+            Route("GET", correlations, self.correlations, replies=(Correlations,), slow=True),
+            Route("POST", "/process", self.process, reads=Item | Batch, replies=(Factors, FactorBatch), slow=True),
+        )
+
+    def definitions(self, _: Call) -> Definitions:
+        """Every factor and how it is computed"""
+        names = iter(model.names())
+        return Definitions(
+            factors=[
+                Definition(next(names), family, window, formula)
+                for family, formula in FAMILIES.items()
+                for window in WINDOWS
+            ]
+        )
+
+    def instruments(self, _: Call) -> Instruments:
+        """The instruments of the panel"""
+        return Instruments(instruments=list(self._panel.instruments))
+
+    def summary(self, _: Call) -> Summary:
+        """The panel and its ten best factors"""
+        panel = self._panel
+        return Summary(
+            instruments=len(panel.instruments),
+            factors=len(panel.names),
+            values=panel.values.size,
+            defined=int(np.isfinite(panel.values).sum()),
+            since=panel.dates[0],
+            until=panel.dates[-1],
+            computed_ms=panel.computed_ms,
+            best=self._coefficients()[:10],
+        )
+
+    def coefficients(self, _: Call) -> Coefficients:
+        """Rank information coefficients of every factor"""
+        dates = self._panel.coefficients.shape[1]
+        return Coefficients(days_ahead=AHEAD, dates=dates, factors=self._coefficients())
+
+    def results(self, call: Call) -> Results:
+        """Every factor of one instrument, such as AAPL@2022-12-28"""
+        panel = self._panel
+        column = panel.instruments.get(call.key)
+        if column is None:
+            raise unknown("instrument", call.key, "instrument")
+        tables = (panel.values, panel.scores, panel.ranks, panel.neutral)
+        rows = zip(*(table[:, column].tolist() for table in tables), strict=True)
+        factors = {name: Standing(*row) for name, row in zip(panel.names, rows, strict=True)}
+        return Results(instrument=call.key, neutral_to=NEUTRAL_TO, factors=factors, computations=len(factors))
+
+    def correlations(self, call: Call) -> Correlations:
+        """Correlation of one factor with the others"""
+        row = self._panel.names.get(call.key)
+        if row is None:
+            raise unknown("factor", call.key, "factor")
+        pairs = zip(self._panel.names, self._panel.correlation[row].tolist(), strict=True)
+        others = sorted((pair for pair in pairs if pair[0] != call.key), key=lambda pair: -abs(pair[1]))
+        return Correlations(factor=call.key, correlations=dict(others))
+
+    def process(self, call: Call) -> Factors | FactorBatch:
+        """Factors of the request's own prices, or of a batch of up to 64 panels"""
+        request: Item | list[Item] = call.read(Item | Batch)
+        if isinstance(request, Item):
+            return _compute(request, "")
+        results = [_compute(item, f"[{place}].") for place, item in enumerate(request)]
+        total = sum(len(result.names) * len(result.values) for result in results)
+        return FactorBatch(results=results, computations=total)
+
+    def _coefficients(self) -> list[Coefficient]:
+        found = self._panel.coefficients
+        mean, deviation = found.mean(axis=1), found.std(axis=1, ddof=1)
+        columns = (mean, deviation, mean / deviation, (found > 0).mean(axis=1))
+        rows = zip(self._panel.names, *(column.tolist() for column in columns), strict=True)
+        return sorted((Coefficient(*row) for row in rows), key=lambda factor: -factor.ratio)
+
+
+def _compute(item: Item, field: str) -> Factors:
+    days = len(item.market)
+    for name, series in item.closes.items():
+        if len(series) != days:
+            raise invalid(f"{len(series)} closes for {days} days of the market", f"{field}closes.{name}")
+    windows = tuple(sorted(set(item.windows or WINDOWS)))
+    if item.windows is None:
+        windows = tuple(window for window in WINDOWS if window < days)
+    if not windows or windows[-1] >= days:
+        raise invalid(f"windows must be shorter than the {days} days", f"{field}windows")
+    closes = np.array(list(item.closes.values()))
+    values = model.factors(closes, np.broadcast_to(np.array(item.market), closes.shape), windows)
+    rows = dict(zip(item.closes, values.T.tolist(), strict=True))  # msgspec writes what is not finite as null
+    return Factors(names=model.names(windows), values=rows, computations=values.size)
+
+
+def create(settings: Settings) -> FactorEngine:
+    """The engine, for `python -m engines.base`."""
+    return FactorEngine(settings)

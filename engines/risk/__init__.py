@@ -1,0 +1,1 @@
+"""Risk figures of portfolios, and limits that are enforced on them."""

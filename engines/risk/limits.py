@@ -1,0 +1,146 @@
+"""Limits on portfolios, the breaches of them, and the book that holds both."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from engines.base.fields import Name
+
+
+class Kind(StrEnum):
+    """What a limit bounds; the names are those of a check's figures."""
+
+    GROSS_LEVERAGE = "gross_leverage"
+    NET_LEVERAGE = "net_leverage"
+    CONCENTRATION = "concentration"
+    HISTORICAL_VAR = "historical_var"
+    PARAMETRIC_VAR = "parametric_var"
+    HISTORICAL_ES = "historical_es"
+
+
+class Severity(StrEnum):
+    """A critical breach refuses the portfolio; a warning is only told."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The largest permitted size of one figure, for one portfolio or for all."""
+
+    id: Name
+    kind: Kind
+    threshold: Annotated[float, Meta(gt=0, le=1e6)]
+    severity: Severity = Severity.CRITICAL
+    active: bool = True
+    portfolio_id: Name | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One limit against one portfolio; utilisation above 1 is a breach."""
+
+    limit_id: str
+    kind: Kind
+    severity: Severity
+    value: float
+    threshold: float
+    utilisation: float
+    breached: bool
+
+    @property
+    def refuses(self) -> bool:
+        return self.breached and self.severity is Severity.CRITICAL
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """A limit that a held portfolio exceeds, since when, and by the newest check's figures."""
+
+    portfolio_id: str
+    limit_id: str
+    kind: Kind
+    severity: Severity
+    value: float
+    threshold: float
+    opened_at: datetime
+    checked_at: datetime
+
+
+DEFAULTS = (
+    Limit("gross-leverage", Kind.GROSS_LEVERAGE, 3.0),
+    Limit("single-name-concentration", Kind.CONCENTRATION, 0.25),
+    Limit("value-at-risk", Kind.HISTORICAL_VAR, 0.05, Severity.WARNING),
+)
+
+
+class LimitBook:
+    """The limits in force and the open breaches of held portfolios."""
+
+    def __init__(self, limits: Sequence[Limit] = DEFAULTS) -> None:
+        self._limits = {limit.id: limit for limit in limits}
+        self._breaches: dict[tuple[str, str], Breach] = {}
+
+    @property
+    def limits(self) -> list[Limit]:
+        return list(self._limits.values())
+
+    @property
+    def breaches(self) -> list[Breach]:
+        """Critical ones first, then in the order in which they were opened."""
+        return sorted(self._breaches.values(), key=lambda breach: breach.severity is not Severity.CRITICAL)
+
+    def put(self, limit: Limit) -> None:
+        """Add the limit, or replace the one of its id; breaches of the old one are closed until the next check."""
+        self._close(limit.id)
+        self._limits = {**self._limits, limit.id: limit}  # replaced whole: a check in another thread may be reading it
+
+    def remove(self, limit_id: str) -> bool:
+        """Whether there was such a limit; its breaches are closed."""
+        self._close(limit_id)
+        known = limit_id in self._limits
+        self._limits = {id_: limit for id_, limit in self._limits.items() if id_ != limit_id}
+        return known
+
+    def judge(self, portfolio_id: str, figures: Mapping[str, float]) -> list[Verdict]:
+        """Every active limit that applies to the portfolio, in the order in which they were set."""
+        return [
+            _judge(limit, figures)
+            for limit in self._limits.values()
+            if limit.active and limit.portfolio_id in (None, portfolio_id)
+        ]
+
+    def record(self, portfolio_id: str, verdicts: Sequence[Verdict]) -> None:
+        """Open, refresh or close the breaches of a held portfolio."""
+        for verdict in verdicts:
+            key = (portfolio_id, verdict.limit_id)
+            if verdict.breached:
+                now = datetime.now(UTC)
+                open_ = self._breaches.get(key)
+                self._breaches[key] = _breach(portfolio_id, verdict, open_.opened_at if open_ else now, now)
+            elif key in self._breaches:
+                del self._breaches[key]
+
+    def _close(self, limit_id: str) -> None:
+        self._breaches = {key: breach for key, breach in self._breaches.items() if key[1] != limit_id}
+
+
+def _breach(portfolio_id: str, verdict: Verdict, opened_at: datetime, checked_at: datetime) -> Breach:
+    return Breach(
+        portfolio_id=portfolio_id,
+        limit_id=verdict.limit_id,
+        kind=verdict.kind,
+        severity=verdict.severity,
+        value=verdict.value,
+        threshold=verdict.threshold,
+        opened_at=opened_at,
+        checked_at=checked_at,
+    )
+
+
+def _judge(limit: Limit, figures: Mapping[str, float]) -> Verdict:
+    value = figures[limit.kind]
+    utilisation = abs(value) / limit.threshold if limit.kind is Kind.NET_LEVERAGE else value / limit.threshold
+    return Verdict(limit.id, limit.kind, limit.severity, value, limit.threshold, utilisation, utilisation > 1)

@@ -1,0 +1,132 @@
+"""Risk figures of portfolios: numpy arrays in, numpy arrays out.
+
+Every function works on `k` portfolios at once, one row each; a single portfolio is `k = 1`. A weight is a position's
+value over the portfolio's equity (positions and cash): shorts are negative, and weights need not sum to one. Losses
+are positive fractions of equity over one scenario period (a day, for daily returns); nothing is annualised.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+TINY = 1e-100  # added where only a portfolio without positions would divide zero by zero
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """Returns of m assets in T scenarios (T, m), with their mean (m,) and covariance (m, m, ddof 1)."""
+
+    returns: Floats
+    mean: Floats
+    covariance: Floats
+
+    @classmethod
+    def of(cls, returns: Floats) -> "Scenarios":
+        """Raises ValueError for fewer than two scenarios."""
+        if len(returns) < 2:
+            raise ValueError("at least two scenarios are needed")
+        covariance = np.cov(returns, rowvar=False).reshape(-1, returns.shape[1])
+        return cls(np.ascontiguousarray(returns), returns.mean(axis=0), covariance)
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What the weights alone say, (k,) each; `largest` is the column of the largest position."""
+
+    gross_leverage: Floats
+    net_leverage: Floats
+    concentration: Floats
+    largest: NDArray[np.intp]
+    herfindahl: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class TailRisk:
+    """Losses at one confidence, (k,) each; component_var (k, m) sums to parametric_var over the assets."""
+
+    historical_var: Floats
+    historical_es: Floats
+    parametric_var: Floats
+    parametric_es: Floats
+    component_var: Floats
+
+
+def weigh(quantities: Floats, prices: Floats, cash: Floats) -> tuple[Floats, Floats]:
+    """Weights (k, m) and equity (k,), in currency.
+
+    quantities (k, m) in shares; prices (m,) or (k, m) in currency per share; cash (k,) in currency, negative if
+    borrowed. Raises ValueError where the equity is not above zero: no weight is defined on it.
+    """
+    values = quantities * prices
+    equity = np.add.reduce(values, axis=1) + cash
+    if not equity.min() > 0:
+        raise ValueError("the portfolio's equity (positions and cash) must be above zero")
+    return values / equity[:, None], equity
+
+
+def exposure(weights: Floats) -> Exposure:
+    """Gross leverage: sum of absolute weights. Net: their sum. Concentration: the largest absolute weight.
+
+    herfindahl: sum of squared shares of the gross exposure, 1/m to 1 (Herfindahl 1950), and 0 without a position.
+    """
+    sizes = np.abs(weights)
+    gross = np.add.reduce(sizes, axis=1)
+    return Exposure(
+        gross_leverage=gross,
+        net_leverage=np.add.reduce(weights, axis=1),
+        concentration=np.maximum.reduce(sizes, axis=1),
+        largest=sizes.argmax(axis=1),
+        herfindahl=np.vecdot(sizes, sizes) / (gross * gross + TINY),
+    )
+
+
+def historical(returns: Floats, weights: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Value at risk and expected shortfall (k,) over the scenarios `returns` (T, m), each as likely as the other.
+
+    VaR is the smallest loss that is not exceeded with probability `confidence`: the k-th largest of the T, k =
+    ceil((1 - confidence) T). ES is the mean of the worst (1 - confidence) T, the last of them weighed in part
+    (Rockafellar and Uryasev 2002; coherent, Acerbi and Tasche 2002); ES >= VaR.
+    """
+    tail = (1 - confidence) * len(returns)
+    count = math.ceil(round(tail, 9))  # 0.05 * 260 is 13, not 13.000000000000002
+    worst = np.sort(weights @ returns.T, axis=1)[:, :count]
+    var = -worst[:, -1]
+    return var, var - (np.add.reduce(worst, axis=1) + count * var) / tail
+
+
+def parametric(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Floats, Floats, Floats]:
+    """VaR (k,), ES (k,) and component VaR (k, m) under a normal distribution of the scenarios' mean and covariance.
+
+    VaR = z s - m and ES = s phi(z) / (1 - confidence) - m, with m and s the portfolio's mean and standard deviation
+    (McNeil, Frey and Embrechts 2015, 2.14 and 2.18). Component VaR is Euler's allocation w_i (z (C w)_i / s - mean_i)
+    (Tasche 1999); a portfolio without risk has components of its mean alone.
+    """
+    z, density = _normal(confidence)
+    marginal = weights @ scenarios.covariance
+    deviation = np.sqrt(np.vecdot(weights, marginal))
+    mean = weights @ scenarios.mean
+    slope = z / (deviation + TINY)
+    component = weights * (slope[:, None] * marginal - scenarios.mean)
+    return z * deviation - mean, density / (1 - confidence) * deviation - mean, component
+
+
+def tail_risk(scenarios: Scenarios, weights: Floats, confidence: float) -> TailRisk:
+    """Historical and parametric tail risk; confidence in (0, 1), ValueError otherwise."""
+    if not 0 < confidence < 1:
+        raise ValueError("the confidence must be between 0 and 1")
+    historical_var, historical_es = historical(scenarios.returns, weights, confidence)
+    parametric_var, parametric_es, component = parametric(scenarios, weights, confidence)
+    return TailRisk(historical_var, historical_es, parametric_var, parametric_es, component)
+
+
+@lru_cache(maxsize=64)
+def _normal(confidence: float) -> tuple[float, float]:
+    normal = NormalDist()
+    z = normal.inv_cdf(confidence)
+    return z, normal.pdf(z)

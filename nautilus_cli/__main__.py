@@ -1,0 +1,5 @@
+"""`python -m nautilus_cli` is `nautilus`."""
+
+from nautilus_cli.main import run
+
+run()

@@ -1,0 +1,24 @@
+"""`nautilus down`: remove the fleet."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nautilus_cli.commands.context import Change, Context, change
+
+
+def down(
+    ctx: typer.Context,
+    volumes: Annotated[bool, typer.Option("--volumes", "-v", help="Remove the data of its volumes too.")] = False,
+) -> None:
+    """Remove the fleet: replicas, gateway, network. Volumes with data stay, unless --volumes is given.
+
+    \b
+    Examples:
+      nautilus down
+      nautilus down --volumes
+    """
+    context: Context = ctx.obj
+    change(context.fleet().empty(), None, Change("down", data=volumes))

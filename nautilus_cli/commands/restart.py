@@ -1,0 +1,35 @@
+"""`nautilus restart`: the same version anew."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nautilus_cli import complete
+from nautilus_cli.commands.context import Change, Context, change, pick
+
+
+def restart(
+    ctx: typer.Context,
+    engines: Annotated[
+        list[str] | None,
+        typer.Argument(help="Only these; all otherwise.", show_default=False, autocompletion=complete.engines),
+    ] = None,
+) -> None:
+    """Exchange every replica for a new one of the same version, as an update does: no request is lost.
+
+    \b
+    Examples:
+      nautilus restart
+      nautilus restart risk
+    """
+    from nautilus_cli.runtimes import open_runtime
+
+    context: Context = ctx.obj
+    fleet = context.fleet()
+    names = pick(fleet, engines or fleet.engines)
+    with open_runtime(fleet) as runtime:
+        snapshot = runtime.observe(fleet)
+    running = {name: [replica.name for replica in snapshot.of(name)] for name in names}
+    change(fleet.with_replaced(running), set(names), Change(f"restart {' '.join(names)}"))

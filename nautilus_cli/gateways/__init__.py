@@ -1,0 +1,1 @@
+"""One stable port per engine in front of all its replicas."""

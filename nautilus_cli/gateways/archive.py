@@ -1,0 +1,36 @@
+"""Small text files in a container's volume, through the archive API: remote too, and while the container is stopped."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+
+from docker import APIClient
+from docker.errors import NotFound
+
+
+def write(api: APIClient, container: str, directory: str, files: Mapping[str, str | None], owner: int) -> None:
+    """Put these files into the directory; a name without text is a directory. Not atomic: rename what must be."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.uid = entry.gid = owner
+            entry.type, entry.mode = (tarfile.DIRTYPE, 0o755) if text is None else (tarfile.REGTYPE, 0o644)
+            data = (text or "").encode()
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    api.put_archive(container, directory, buffer.getvalue())
+
+
+def read(api: APIClient, container: str, path: str) -> str | None:
+    """The text of one file; None where there is none."""
+    try:
+        chunks, _ = api.get_archive(container, path)
+    except NotFound:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+        members = [member for member in tar if member.isfile()]
+        data = tar.extractfile(members[0]) if members else None
+        return data.read().decode() if data else None

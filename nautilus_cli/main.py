@@ -1,0 +1,131 @@
+"""The `nautilus` command: global options, the commands, and how an error becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from nautilus_cli import __version__
+from nautilus_cli.commands import build, config, doctor, down, events, exec, logs, pull, restart, scale, status, up
+from nautilus_cli.commands.context import Context
+from nautilus_cli.errors import BUG, INTERRUPTED, NautilusError
+from nautilus_cli.view.console import fail, note, say
+
+EPILOG = """
+Exit codes: 0 done or in sync; 1 an engine is unhealthy; 2 the file or the arguments are wrong; 3 Docker does not
+answer; 4 a build failed; 5 a rollout failed and was rolled back; 6 another change is running; 10 changes are pending
+(up --dry-run --exit-code); 70 a bug; 130 interrupted.
+"""
+
+
+class Edge(TyperGroup):
+    """Where errors end: expected ones as a message and their exit code, bugs as a log file."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NautilusError as error:
+            fail(error)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            note("interrupted: run the same command again to finish what is half done")
+            raise typer.Exit(INTERRUPTED) from None
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as error:
+            if type(error).__module__.startswith("typer."):
+                raise  # a wrong option or argument: Typer tells it
+            note(f"this is a bug in nautilus: {error!r}\nits log: {bug_log()}")
+            raise typer.Exit(BUG) from None
+
+
+app = typer.Typer(
+    name="nautilus",
+    cls=Edge,
+    help="Run a fleet of HTTP engines: one file, one port per engine, replicas behind it.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    up.up,
+    down.down,
+    scale.scale,
+    restart.restart,
+    status.status,
+    build.build,
+    config.config,
+    doctor.doctor,
+    logs.logs,
+    events.events,
+    pull.pull,
+):
+    app.command()(command)
+app.command("exec", context_settings={"allow_interspersed_args": False})(exec.run)
+
+
+def version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        say(f"nautilus {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    files: Annotated[
+        list[Path],
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            envvar="NAUTILUS_FILE",
+            default_factory=lambda: [Path("engines.yaml")],
+            show_default="engines.yaml",
+            help="The file that declares the fleet; each further one is laid over those before it.",
+        ),
+    ],
+    project_name: Annotated[
+        str | None,
+        typer.Option("--project-name", "-p", envvar="NAUTILUS_PROJECT_NAME", help="The fleet's name, over the file's."),
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What every command may be told."""
+    ctx.obj = Context(tuple(files), project_name)
+
+
+def bug_log() -> str:
+    """The present traceback in a file of its own."""
+    with tempfile.NamedTemporaryFile("w", prefix="nautilus-bug-", suffix=".log", delete=False) as log:
+        log.write(f"nautilus {__version__}, python {sys.version}, {sys.argv}\n")
+        traceback.print_exc(file=log)
+    return log.name
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """The first signal ends the command at its next step, the second one at once."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(INTERRUPTED))
+    raise KeyboardInterrupt
+
+
+def run() -> None:
+    """Run the command line."""
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    app()

@@ -1,0 +1,278 @@
+"""Replicas as containers on one Docker host, behind one gateway."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+
+from docker.api.client import APIClient
+from docker.errors import NotFound
+
+from nautilus_cli import reconcile
+from nautilus_cli.errors import RolloutFailed
+from nautilus_cli.events import Emit, Event, Phase, silent
+from nautilus_cli.fleet import CHECK, Engine, Fleet, Service, aspects, fingerprint
+from nautilus_cli.gateways.base import Network, Route
+from nautilus_cli.health import Halt
+from nautilus_cli.rollout import rollout
+from nautilus_cli.runtimes import labels, network, observing, volumes
+from nautilus_cli.runtimes.attach import Command
+from nautilus_cli.runtimes.base import Finding, Happening, Line, Span
+from nautilus_cli.runtimes.doctor import Doctor
+from nautilus_cli.runtimes.edge import GATEWAY, Edge, listens, ports
+from nautilus_cli.runtimes.happenings import happenings
+from nautilus_cli.runtimes.images import Images
+from nautilus_cli.runtimes.lock import ContainerLock
+from nautilus_cli.runtimes.logs import Logs
+from nautilus_cli.runtimes.place import DockerPlace, discard, stop
+from nautilus_cli.runtimes.rolling import Rolling
+from nautilus_cli.runtimes.secrets import Vault
+from nautilus_cli.runtimes.state import State
+from nautilus_cli.runtimes.usage import measure
+from nautilus_cli.snapshot import Host, Image, Replica, Snapshot, Usage
+
+
+class DockerRuntime:
+    """Implements `Runtime` for the fleets of one Docker host."""
+
+    def __init__(self, api: APIClient, fleet: Fleet) -> None:
+        self._api = api
+        self._images = Images(api, fleet)
+        self._state = State(api, f"{fleet.name}-{GATEWAY}")  # one, so that engines side by side take turns in writing
+        self._halt = Halt()
+        self._edge = Edge(api, self._images)
+        self._addresses: network.Addresses | None = None
+        self._once = threading.Lock()
+
+    def cancel(self) -> None:
+        """Every wait ends now; the next command finishes what is half done."""
+        self._halt.call()
+        self._images.cancel()
+
+    def close(self) -> None:
+        """Give back what is held open."""
+        self._edge.close()
+        self._api.close()
+
+    # observe
+
+    def observe(self, fleet: Fleet) -> Snapshot:
+        """Every replica, image and route of this fleet, at one moment."""
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            volumes_of = pool.submit(volumes.owned, self._api, fleet.name)
+            images = pool.submit(self._images_of, fleet)
+            change = pool.submit(self._edge.pending, fleet)
+            leftovers = pool.submit(network.find, self._api, fleet.name)
+            counts = pool.submit(lambda: self._state.read().counts)
+            traffic = pool.submit(self._edge.traffic, fleet)
+            replicas = self._replicas(fleet, pool)
+        marks = volumes_of.result()
+        own = [f"network {fleet.name}"] if leftovers.result() else []
+        own += [f"volume {name}" for name, found in sorted(marks.items()) if found.get(labels.ROLE) != labels.DATA_ROLE]
+        parts = self._aspects(fleet, images.result(), Vault(self._api, fleet, marks))
+        return Snapshot(
+            replicas=replicas,
+            images=images.result(),
+            aspects=parts,
+            fingerprints={name: fingerprint(found) for name, found in parts.items()},
+            counts=counts.result(),
+            gateway=change.result(),
+            traffic=traffic.result(),
+            leftovers=tuple(own),
+            data=tuple(sorted(name for name, found in marks.items() if found.get(labels.ROLE) == labels.DATA_ROLE)),
+            host=self._host,
+            at=time.time(),
+        )
+
+    @cached_property
+    def _host(self) -> Host:
+        info = self._api.info()
+        return Host(cpus=float(info["NCPU"]), memory=int(info["MemTotal"]))
+
+    def _replicas(self, fleet: Fleet, pool: ThreadPoolExecutor, engine: str = "") -> tuple[Replica, ...]:
+        """The replicas of a fleet, or of one engine of it."""
+        chosen = [f"{labels.FLEET}={fleet.name}", *([f"{labels.ENGINE}={engine}"] if engine else [])]
+        listed = self._api.containers(all=True, filters={"label": chosen})
+        replicas = [c for c in listed if c["Labels"].get(labels.ROLE) in (labels.ENGINE_ROLE, labels.SERVICE_ROLE)]
+        routes = pool.submit(self._edge.routes, fleet)
+        found = [item for item in pool.map(self._inspect, [c["Id"] for c in replicas]) if item]
+        return tuple(self._replica(item, routes.result()) for item in found)
+
+    def _replica(self, found: Mapping[str, Any], routes: tuple[Route, ...]) -> Replica:
+        return observing.replica(found, observing.route_of(found["Config"]["Labels"], observing.address(found), routes))
+
+    def _inspect(self, container: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self._api.inspect_container(container)
+        except NotFound:
+            return None  # it left between the list and this
+        return found
+
+    def _images_of(self, fleet: Fleet) -> dict[str, Image]:
+        """The image that each engine and service should run, and the gateway's."""
+        images = {name: self._images.wanted(workload) for name, workload in fleet.workloads.items()}
+        return {**images, GATEWAY: self._edge.image(fleet)}
+
+    def _aspects(self, fleet: Fleet, images: Mapping[str, Image], vault: Vault) -> dict[str, dict[str, str]]:
+        """What each workload is made from, where its image is known."""
+        known = {name: image.id for name, image in images.items() if name in fleet.workloads and image.id}
+        declared = {name: fleet.workloads[name] for name in known}
+        return {name: aspects(w, known[name], vault.hashes(w)) for name, w in declared.items()}
+
+    def usage(self, snapshot: Snapshot, seconds: float) -> Mapping[str, Usage]:
+        """What each replica uses, by name, watched for so many seconds."""
+        return measure(self._api, snapshot.replicas, seconds)
+
+    # change
+
+    def lock(self, fleet: Fleet, purpose: str) -> ContainerLock:
+        """Keep every other change of this fleet out."""
+        self._edge.build(fleet, silent)
+        return ContainerLock(self._api, fleet.name, self._edge.image(fleet).reference, purpose)
+
+    def preflight(self, fleet: Fleet) -> None:
+        """Refuse what cannot work on this host before anything is touched."""
+        self._edge.refuse_taken(fleet)
+
+    def examine(self, fleet: Fleet) -> Iterator[Finding]:
+        """What would stop or hurt this fleet on this host."""
+        return Doctor(self._api, fleet, self._edge.proxy(fleet), self._edge.image(fleet), ports(fleet)).examine()
+
+    def build(self, fleet: Fleet, name: str, emit: Emit) -> None:
+        """The image is present afterwards."""
+        if name == GATEWAY:
+            self._edge.build(fleet, emit)
+        else:
+            self._images.ensure(fleet.workloads[name], emit)
+
+    def expose(self, fleet: Fleet, emit: Emit) -> None:
+        """The gateway listens on exactly the fleet's ports afterwards."""
+        began = time.monotonic()
+        emit(Event(GATEWAY, "expose", Phase.STARTED))
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            replicas = self._replicas(fleet, pool)
+        self._edge.expose(fleet, {replica.engine for replica in replicas if checked_otherwise(fleet, replica)})
+        emit(Event(GATEWAY, "expose", Phase.DONE, "", time.monotonic() - began))
+
+    def deploy(self, fleet: Fleet, name: str, count: int, emit: Emit) -> None:
+        """`count` ready, routed replicas of this version run afterwards; after `RolloutFailed` those of before."""
+        workload = fleet.workloads[name]
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            replicas = self._replicas(fleet, pool, name)
+        place, standing = self._place(fleet, workload), reconcile.standing(workload, replicas)
+        stages = rollout(reconcile.update_of(workload), count, standing, place.fingerprint, place.limits)
+        rolling = Rolling(
+            workload=workload,
+            update=reconcile.update_of(workload),
+            place=place,
+            gateway=self._edge.line(fleet) if isinstance(workload, Engine) else None,
+            emit=emit,
+            halt=self._halt,
+            replicas={replica.name: replica for replica in replicas},
+        )
+        if isinstance(workload, Engine):
+            self._edge.forget_strangers(fleet, name, (replica.address for replica in replicas))
+        with self._remembered(fleet, workload, len([r for r in replicas if r.state.alive])):
+            rolling.run(stages)
+        if isinstance(workload, Engine):
+            self._edge.settle(fleet, name)
+
+    @contextlib.contextmanager
+    def _remembered(self, fleet: Fleet, workload: Engine | Service, before: int) -> Iterator[None]:
+        """What was chosen now outlives this command, the count and the health check, unless the change fails."""
+        chosen = workload.count if isinstance(workload, Engine) else None
+        if chosen is not None:
+            self._state.choose({workload.name: chosen}, f"scale {workload.name} {chosen}")
+        try:
+            yield
+        except RolloutFailed:
+            if chosen is not None:
+                self._state.choose({workload.name: before}, f"scale {workload.name} {chosen} failed")
+            self._edge.check_as_before(fleet, workload.name)
+            raise
+
+    def remove(self, fleet: Fleet, name: str, emit: Emit) -> None:
+        """Nothing of this engine or service is left, but the data in its volumes."""
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            replicas = self._replicas(fleet, pool, name)
+            list(pool.map(lambda replica: self._end(replica, emit), replicas))
+
+    def _end(self, replica: Replica, emit: Emit) -> None:
+        began, subject = time.monotonic(), f"{replica.engine}/{replica.slot}"
+        emit(Event(subject, "remove", Phase.STARTED))
+        stop(self._api, replica.id)
+        discard(self._api, replica.id)
+        emit(Event(subject, "remove", Phase.DONE, "", time.monotonic() - began))
+
+    def clear(self, fleet: Fleet, data: bool, emit: Emit) -> None:
+        """What belongs to no engine is gone too: helpers, network, state, secrets and, if asked, the data."""
+        emit(Event(fleet.name, "clear", Phase.STARTED))
+        helpers = {"label": [f"{labels.FLEET}={fleet.name}", f"{labels.ROLE}=helper"]}
+        for helper in self._api.containers(all=True, filters=helpers):
+            discard(self._api, helper["Id"])
+        for name, marks in volumes.owned(self._api, fleet.name).items():
+            if data or marks.get(labels.ROLE) != labels.DATA_ROLE:
+                volumes.remove(self._api, name)
+        network.remove(self._api, fleet.name)
+        emit(Event(fleet.name, "clear", Phase.DONE))
+
+    def logs(self, fleet: Fleet, names: Collection[str], span: Span, emit: Emit) -> Iterator[Line]:
+        """What the containers of these engines wrote, in the order of time."""
+        return Logs(self._api, fleet.name, names, span, emit).lines()
+
+    def attach(self, replica: Replica, command: Sequence[str], tty: bool) -> Command:
+        """Run a command in a replica."""
+        return Command(self._api, replica, command, tty)
+
+    def happenings(self, fleet: Fleet, since: float | None) -> Iterator[Happening]:
+        """What happens to this fleet's containers."""
+        return happenings(self._api, fleet.name, since)
+
+    def pull(self, fleet: Fleet, name: str, emit: Emit) -> tuple[str, ...]:
+        """Fetch anew what a workload or the gateway takes from registries."""
+        if name == GATEWAY:
+            return self._edge.pull(fleet, emit)
+        return self._images.pull(fleet.workloads[name], emit)
+
+    def _place(self, fleet: Fleet, workload: Engine | Service) -> DockerPlace:
+        """Where replicas of this engine are made: with its secrets staged and its volumes there."""
+        image = self._images.wanted(workload)
+        assert image.id, f"{image.reference} was not built"
+        vault = Vault(self._api, fleet, volumes.owned(self._api, fleet.name))
+        bindings = vault.stage(workload, self._edge.image(fleet).reference)
+        net = network.ensure(self._api, fleet.name)
+        return DockerPlace(
+            api=self._api,
+            fleet=fleet,
+            workload=workload,
+            image=image,
+            network=net,
+            hosts=self._edge.proxy(fleet).names(listens(fleet)),
+            limits=reconcile.effective(workload, self._host),
+            aspects=aspects(workload, image.id, vault.hashes(workload)),
+            wave=reconcile.waves(fleet)[workload.name],
+            secrets=bindings,
+            addresses=self._addresses_of(fleet, net),
+        )
+
+    def _addresses_of(self, fleet: Fleet, net: Network) -> network.Addresses:
+        """The one list of addresses of this run: several engines are deployed side by side."""
+        with self._once:
+            if self._addresses is None:
+                listed = self._api.containers(all=True, filters={"label": f"{labels.FLEET}={fleet.name}"})
+                taken = [*map(observing.address, listed), *(route.address for route in self._edge.routes(fleet))]
+                self._addresses = network.Addresses(net.subnet, taken)
+        return self._addresses
+
+
+def checked_otherwise(fleet: Fleet, replica: Replica) -> bool:
+    """Whether a replica was made for another health check than the file has now."""
+    engine = fleet.engines.get(replica.engine)
+    if engine is None or not replica.state.alive:
+        return False
+    return replica.aspects.get(CHECK) != aspects(engine, "", {})[CHECK]

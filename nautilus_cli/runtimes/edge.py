@@ -1,0 +1,151 @@
+"""The gateway of one fleet during one command: its image, its ports, and one open line to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from docker.api.client import APIClient
+
+from nautilus_cli.errors import ConfigError, RuntimeUnavailable
+from nautilus_cli.events import Emit
+from nautilus_cli.fleet import Fleet
+from nautilus_cli.gateways.base import Listen, Route, Session
+from nautilus_cli.gateways.haproxy import HAProxy, recipe
+from nautilus_cli.runtimes import network
+from nautilus_cli.runtimes.images import Images
+from nautilus_cli.snapshot import Image, Traffic
+
+GATEWAY = "gateway"
+
+
+class Edge:
+    """Safe to use from several threads: engines are deployed side by side."""
+
+    def __init__(self, api: APIClient, images: Images) -> None:
+        self._api = api
+        self._images = images
+        self._proxy: HAProxy | None = None
+        self._session: Session | None = None
+        self._before: dict[str, Listen] = {}  # what the gateway listened on before this command
+        self._once = threading.RLock()
+
+    def close(self) -> None:
+        """End the line; the gateway goes on."""
+        with self._once:
+            if self._session:
+                self._session.close()
+            self._session = None
+
+    def image(self, fleet: Fleet) -> Image:
+        """The image that the gateway should run; helpers and the lock run it too."""
+        return self._images.wanted_recipe(GATEWAY, recipe(), args(fleet))
+
+    def build(self, fleet: Fleet, emit: Emit) -> None:
+        """Its image is present afterwards."""
+        self._images.ensure_recipe(GATEWAY, recipe(), args(fleet), emit)
+        self._proxy = None  # its image may be another one now
+
+    def pull(self, fleet: Fleet, emit: Emit) -> tuple[str, ...]:
+        """Fetch anew what its image is built on."""
+        return self._images.pull_recipe(GATEWAY, recipe(), args(fleet), emit)
+
+    def proxy(self, fleet: Fleet) -> HAProxy:
+        """One object a command: it knows which worker an open line speaks with."""
+        with self._once:
+            if self._proxy is None:
+                found, image = network.find(self._api, fleet.name), self.image(fleet).reference
+                if found is None:
+                    return HAProxy(self._api, fleet.name, fleet.gateway, image, network.missing(fleet.name))
+                self._proxy = HAProxy(self._api, fleet.name, fleet.gateway, image, found)
+            return self._proxy
+
+    def line(self, fleet: Fleet) -> Session:
+        """The one line of this command; `RuntimeUnavailable` where the gateway does not run."""
+        with self._once:
+            if self._session is None:
+                self._session = self.proxy(fleet).session()
+            return self._session
+
+    def pending(self, fleet: Fleet) -> str | None:
+        """Why the gateway has to change, in words."""
+        return self.proxy(fleet).pending(listens(fleet))
+
+    def routes(self, fleet: Fleet) -> tuple[Route, ...]:
+        """Every replica that the gateway knows; none where it does not run."""
+        try:
+            return self.line(fleet).routes()
+        except RuntimeUnavailable:
+            return ()
+
+    def traffic(self, fleet: Fleet) -> Mapping[str, Traffic]:
+        """What goes through each port; nothing where it does not run."""
+        try:
+            return self.line(fleet).traffic()
+        except RuntimeUnavailable:
+            return {}
+
+    def refuse_taken(self, fleet: Fleet) -> None:
+        """`ConfigError` names each port of the fleet that somebody else holds."""
+        taken = self.proxy(fleet).taken(ports(fleet))
+        if taken:
+            engines = {engine.port: name for name, engine in fleet.engines.items()}
+            lines = [f"port {port} of {engines.get(port, GATEWAY)} is held by {who}" for port, who in taken.items()]
+            raise ConfigError("\n".join(sorted(lines)), "stop what holds it, or choose another port in the file")
+
+    def expose(self, fleet: Fleet, mixed: Collection[str]) -> None:
+        """The gateway listens on exactly the fleet's ports afterwards; an empty fleet has none.
+
+        The replicas of `mixed` engines were made for another health check than the present one: they would fail it, and
+        their successors would fail the old one. Until `settle`, those that serve must only accept connections.
+        """
+        if fleet.engines:
+            network.ensure(self._api, fleet.name)
+            proxy = self.proxy(fleet)
+            self._before = {listen.engine: listen for listen in proxy.applied()}
+            proxy.expose([replace(listen, relaxed=listen.engine in mixed) for listen in listens(fleet)])
+        else:
+            self.close()
+            self.proxy(fleet).remove()
+
+    def settle(self, fleet: Fleet, engine: str) -> None:
+        """Every replica of this engine is of the present version: from now on all must pass its health check."""
+        with self._once:
+            now = self.proxy(fleet).applied()
+            if any(listen.engine == engine and listen.relaxed for listen in now):
+                strict = [replace(listen, relaxed=listen.relaxed and listen.engine != engine) for listen in now]
+                self.proxy(fleet).expose(strict)
+
+    def check_as_before(self, fleet: Fleet, engine: str) -> None:
+        """A version that was taken back is asked for its health as it was: the new check may not be its own."""
+        with self._once:
+            now, before = self.proxy(fleet).applied(), self._before.get(engine)
+            if before and before not in now:
+                self.proxy(fleet).expose([before if listen.engine == engine else listen for listen in now])
+
+    def forget_strangers(self, fleet: Fleet, engine: str, addresses: Iterable[str]) -> None:
+        """No route leads to a replica that somebody removed by hand: its address will be another's."""
+        known, line = set(addresses), self.line(fleet)
+        for route in line.routes():
+            if route.engine == engine and route.address not in known:
+                line.leave(engine, route.address)
+
+
+def args(fleet: Fleet) -> dict[str, str]:
+    """The build arguments of the gateway's image."""
+    return {"BASE_IMAGE": fleet.gateway.base_image}
+
+
+def listens(fleet: Fleet) -> list[Listen]:
+    """The ports of a fleet as its gateway needs them."""
+    return [
+        Listen(name, engine.port, engine.slots, engine.healthcheck, engine.update.drain)
+        for name, engine in fleet.engines.items()
+    ]
+
+
+def ports(fleet: Fleet) -> list[int]:
+    """Every port that the fleet's gateway opens."""
+    metrics = [fleet.gateway.metrics_port] if fleet.engines and fleet.gateway.metrics_port else []
+    return [*(listen.port for listen in listens(fleet)), *metrics]

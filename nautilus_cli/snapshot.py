@@ -1,0 +1,117 @@
+"""What is there: every replica, image and route, observed once, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """The life of one replica."""
+
+    CREATED = "created"  # made, never started
+    STARTING = "starting"  # runs, has not been healthy yet
+    READY = "ready"  # runs and answers its health check
+    UNHEALTHY = "unhealthy"  # runs, was routed, and fails its health check
+    EXITED = "exited"  # does not run
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self in (State.STARTING, State.READY, State.UNHEALTHY)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """CPU and memory (bytes) of one replica; `None` is no limit."""
+
+    cpus: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One running copy as observed."""
+
+    engine: str
+    slot: int
+    name: str
+    id: str
+    fingerprint: str
+    state: State
+    routed: bool = False  # new requests may reach it
+    address: str = ""
+    aspects: Mapping[str, str] = field(default_factory=dict)  # see fleet.aspects
+    limits: Limits = Limits()  # what the kernel enforces
+    image: str = ""
+    wave: int = 0  # it was started after those of lower waves
+    created: float = 0.0  # seconds since the epoch
+    restarts: int = 0
+    exit_code: int | None = None
+    oom_killed: bool = False
+    pid: int = 0  # of its first process, on Docker's own host
+    detail: str = ""  # the last thing that its health check said
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What goes through an engine's port, as the gateway sees it."""
+
+    rate: int = 0  # requests in the last full second
+    requests: int = 0  # since the gateway started
+    mean_ms: int = 0  # of the last 1,024 requests, in whole milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one replica uses."""
+
+    cpus: float  # in use, as a mean over the time it was watched
+    memory: int  # bytes, without page cache that can be given up
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The image that an engine should run: its reference, and its id where it is present."""
+
+    reference: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What one replica can get at the most."""
+
+    cpus: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that is known of a fleet at one moment; nothing is asked after it."""
+
+    replicas: tuple[Replica, ...] = ()
+    images: Mapping[str, Image] = field(default_factory=dict)  # by engine or service; "gateway" is the gateway's own
+    fingerprints: Mapping[str, str] = field(default_factory=dict)  # wanted, where the image is known
+    aspects: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # wanted, likewise
+    counts: Mapping[str, int] = field(default_factory=dict)  # chosen by a person or the autoscaler
+    gateway: str | None = None  # why the gateway has to change, None when it is as wanted
+    leftovers: tuple[str, ...] = ()  # what belongs to the fleet and to no engine: 'network demo', 'volume demo-state'
+    data: tuple[str, ...] = ()  # the volumes that `down` keeps
+    traffic: Mapping[str, Traffic] = field(default_factory=dict)  # by engine
+    host: Host = Host(cpus=1, memory=0)
+    at: float = 0.0
+
+    def of(self, engine: str) -> tuple[Replica, ...]:
+        """The replicas of one engine or service, by slot and name."""
+        return tuple(sorted((r for r in self.replicas if r.engine == engine), key=lambda r: (r.slot, r.name)))
+
+    def wave(self, engine: str) -> int:
+        """The wave that an engine or service was started in."""
+        return max((replica.wave for replica in self.of(engine)), default=0)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every engine and service of which something runs."""
+        return tuple(sorted({replica.engine for replica in self.replicas}))

@@ -1,0 +1,64 @@
+"""A small HTTP server whose behaviour its environment decides: what runs inside the containers of the scenarios.
+
+MODE: ok, sick (answers 503 for ever), hangs (never answers), dies (exits with 3 when started), crashes (exits a while
+after it was healthy). READY_AFTER: seconds until it answers 200; a request for more than its health before then is
+logged as an early one. HEALTH: the one path of its health check that it knows. GET /slow?0.5 takes half a second.
+"""
+
+import http.server
+import os
+import signal
+import sys
+import time
+
+BORN = time.monotonic()
+MODE = os.environ.get("MODE", "ok")
+READY_AFTER = float(os.environ.get("READY_AFTER", "0"))
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers every path with its version, and says which replica it is."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def do_GET(self) -> None:
+        """One answer."""
+        age = time.monotonic() - BORN
+        if MODE == "hangs":
+            time.sleep(3600)
+        if MODE == "crashes" and age > READY_AFTER + float(os.environ.get("CRASH_AFTER", "0.5")):
+            print("crashing as told", flush=True)
+            os._exit(4)
+        path, _, query = self.path.partition("?")
+        if path == "/slow":
+            time.sleep(float(query or "0.2"))
+        ready = MODE != "sick" and age >= READY_AFTER
+        body = f"{os.environ.get('NAUTILUS_ENGINE', '?')} {os.environ.get('VERSION', '1')}\n".encode()
+        if not ready and path != "/health":
+            print(f"early request for {path}", flush=True)
+        known = not path.startswith("/health") or path == os.environ.get("HEALTH", "/health")
+        self.send_response((200 if ready else 503) if known else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Nautilus-Replica", os.environ.get("NAUTILUS_REPLICA", "?"))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Quiet."""
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    print(f"starting in mode {MODE}", flush=True)
+    if MODE == "dies":
+        sys.exit(3)
+    server = http.server.ThreadingHTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler)
+    server.daemon_threads = True
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,346 @@
+"""The edge: every expected failure has its exit code and says what to do, on the real command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from nautilus_cli import errors, runtimes
+from nautilus_cli.errors import NautilusError
+from nautilus_cli.fleet import Fleet
+from nautilus_cli.main import app
+from nautilus_cli.runtimes.base import Finding, Happening, Verdict
+from tests.fakes import FakeRuntime
+
+README = Path(__file__).parent.parent / "README.md"
+FILE = {
+    "name": "demo",
+    "engines": {
+        "risk": {"image": "img", "port": 8200, "replicas": {"min": 1, "max": 3}, "update": {"monitor": "0s"}},
+        "factor": {"image": "img", "port": 8300, "replicas": {"min": 2, "max": 4}, "update": {"monitor": "0s"}},
+    },
+}
+NAMES = (
+    "up",
+    "down",
+    "scale",
+    "status",
+    "build",
+    "config",
+    "doctor",
+    "restart",
+    "logs",
+    "exec",
+    "events",
+    "pull",
+)
+
+
+class Cli:
+    """The command line over a runtime in memory, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runtime = FakeRuntime()
+        self.write(FILE)
+
+    def write(self, document: object) -> None:
+        (self.folder / "engines.yaml").write_text(yaml.safe_dump(document))
+
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(app, ["-f", str(self.folder / "engines.yaml"), *words])
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    cli = Cli(tmp_path)
+
+    @contextmanager
+    def opened(fleet: Fleet) -> Iterator[FakeRuntime]:
+        yield cli.runtime
+
+    monkeypatch.setattr(runtimes, "open_runtime", opened)
+    return cli
+
+
+def test_up_shows_its_plan_does_it_and_shows_the_result(cli: Cli) -> None:
+    result = cli.run("up")
+    assert result.exit_code == 0
+    assert "deploy  risk x1        not running" in result.stdout
+    assert re.search(r"factor .* 2/2 \(2-4\) .* healthy .* in sync", result.stdout)
+    assert "fleet demo: in sync\n" in result.stdout
+    assert "done after " in result.stderr
+    first, *builds, expose = cli.runtime.verbs[:4]
+    assert (first, sorted(builds), expose) == ("preflight", ["build factor", "build risk"], "expose")
+    assert sorted(cli.runtime.verbs[4:]) == ["deploy factor 2", "deploy risk 1"]
+
+
+def test_a_second_up_does_nothing(cli: Cli) -> None:
+    cli.run("up")
+    cli.runtime.verbs.clear()
+    result = cli.run("up")
+    assert result.stdout == "nothing to do: everything is as the file says\n"
+    assert cli.runtime.verbs == []
+
+
+def test_a_dry_run_says_with_its_exit_code_whether_changes_are_pending(cli: Cli) -> None:
+    assert cli.run("up", "--dry-run").exit_code == 0
+    assert cli.run("up", "--dry-run", "--exit-code").exit_code == errors.CHANGES_PENDING
+    assert cli.runtime.verbs == []
+    cli.run("up")
+    assert cli.run("up", "--dry-run", "--exit-code").exit_code == 0
+
+
+def test_up_of_one_engine_leaves_the_others_alone(cli: Cli) -> None:
+    cli.run("up", "risk")
+    assert {replica.engine for replica in cli.runtime.replicas.values()} == {"risk"}
+
+
+def test_without_builds_a_missing_image_is_an_error(cli: Cli) -> None:
+    result = cli.run("up", "--no-build")
+    assert result.exit_code == 4
+    assert "hint: run `nautilus build`" in result.stderr
+    assert cli.runtime.replicas == {}
+
+
+def test_a_failing_build_leaves_the_fleet_alone(cli: Cli) -> None:
+    cli.runtime.broken = {"risk"}
+    result = cli.run("up")
+    assert result.exit_code == 4
+    assert "error: risk: step 2/3 RUN false" in result.stderr
+    assert "expose" not in cli.runtime.verbs
+
+
+def test_a_failed_rollout_is_5_and_what_served_goes_on(cli: Cli) -> None:
+    cli.run("up")
+    before = sorted(cli.runtime.replicas)
+    engines = {**FILE["engines"], "risk": {**FILE["engines"]["risk"], "environment": {"MODE": "dies"}}}  # type: ignore[dict-item,index]
+    cli.write({**FILE, "engines": engines})
+    result = cli.run("up")
+    assert result.exit_code == 5
+    assert "exited with code 3" in result.stderr
+    assert "go on serving" in result.stderr
+    assert sorted(cli.runtime.replicas) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "counts"),
+    [(["factor", "4"], {"factor": 4, "risk": 1}), (["factor=3", "risk=2"], {"factor": 3, "risk": 2})],
+)
+def test_scale_changes_counts_and_up_keeps_them(cli: Cli, words: list[str], counts: dict[str, int]) -> None:
+    cli.run("up")
+    assert cli.run("scale", *words).exit_code == 0
+    assert cli.run("up").stdout.startswith("nothing to do")
+    engines = [replica.engine for replica in cli.runtime.replicas.values()]
+    assert {name: engines.count(name) for name in counts} == counts
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["factor", "9"], "9 replicas are outside its range 2 to 4"),
+        (["factor", "0"], "0 replicas are outside its range 2 to 4"),
+        (["fctor", "3"], "did you mean 'factor'?"),
+        (["factor"], "'factor' is not ENGINE=COUNT"),
+        (["factor=x"], "'factor=x' is not ENGINE=COUNT"),
+        (["factor=3", "factor=4"], "'factor' is named twice"),
+    ],
+)
+def test_scale_refuses_what_makes_no_sense_and_touches_nothing(cli: Cli, words: list[str], said: str) -> None:
+    result = cli.run("scale", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert cli.runtime.verbs == []
+
+
+def test_restart_exchanges_every_replica_and_changes_nothing_else(cli: Cli) -> None:
+    cli.run("up")
+    before = {replica.name: replica for replica in cli.runtime.replicas.values()}
+    result = cli.run("restart", "factor")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("  deploy  factor x2      restart asked\n")
+    after = {replica.name: replica for replica in cli.runtime.replicas.values()}
+    assert {replica.engine for name, replica in after.items() if name not in before} == {"factor"}
+    assert len(after) == len(before)
+    assert {replica.fingerprint for replica in after.values()} == {replica.fingerprint for replica in before.values()}
+    assert cli.run("up").stdout.startswith("nothing to do")
+
+
+def test_down_removes_everything(cli: Cli) -> None:
+    cli.run("up")
+    assert cli.run("down").exit_code == 0
+    assert cli.runtime.replicas == {}
+    assert cli.runtime.ports == ()
+    assert cli.run("down").stdout == "nothing to do: everything is as the file says\n"
+
+
+def test_status_is_1_while_replicas_are_missing(cli: Cli) -> None:
+    assert cli.run("status").exit_code == 1
+    cli.run("up")
+    assert cli.run("status").exit_code == 0
+    assert '"in_sync": true' in cli.run("status", "--json").stdout
+
+
+def test_logs_show_who_wrote_and_only_what_matches(cli: Cli) -> None:
+    cli.run("up")
+    assert cli.run("logs", "risk").stdout == "risk/1 | mode ok\n"
+    assert cli.run("logs", "-t", "factor").stdout == "factor/1 | stamp0 mode ok\nfactor/2 | stamp1 mode ok\n"
+    assert len(cli.run("logs").stdout.splitlines()) == 3
+    assert cli.run("logs", "--grep", "^mode o").stdout == cli.run("logs").stdout
+    assert cli.run("logs", "--grep", "error").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["logs", "rsk"], "did you mean 'risk'?"),
+        (["logs", "--grep", "("], "'(' is no regular expression"),
+        (["logs", "--since", "soon"], "'soon' is neither a duration nor a time"),
+        (["events", "--since", "soon"], "'soon' is neither a duration nor a time"),
+        (["exec", "rsk", "sh"], "did you mean 'risk'?"),
+        (["exec", "risk", "--"], "exec needs a command"),
+        (["pull", "rsk"], "did you mean 'risk'?"),
+    ],
+)
+def test_questions_that_make_no_sense_are_refused(cli: Cli, words: list[str], said: str) -> None:
+    result = cli.run(*words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_exec_passes_the_options_and_the_exit_code_of_the_command(cli: Cli, capfd: pytest.CaptureFixture[str]) -> None:
+    cli.run("up")
+    assert cli.run("exec", "risk", "ls", "-l", "--help", "7").exit_code == 7
+    assert cli.run("exec", "factor/2", "--", "ls").exit_code == 0
+    assert cli.runtime.verbs[-2:] == ["attach risk/1 ls -l --help 7", "attach factor/2 ls"]
+    assert capfd.readouterr().out == "ls -l --help 7\nls\n"
+    assert cli.run("exec", "factor/3", "ls").exit_code == 1
+
+
+def test_events_end_quietly_with_130(cli: Cli) -> None:
+    cli.runtime.happened = [Happening(1.5, "risk/2", "die", "exited with code 3", "abc", 3)]
+    result = cli.run("events")
+    assert result.exit_code == errors.INTERRUPTED
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d risk/2 \| exited with code 3\n", result.stdout)
+    assert result.stderr == ""
+    assert json.loads(cli.run("events", "--json").stdout)["exit_code"] == 3
+
+
+def test_pull_tells_what_is_new_and_a_failure_is_4(cli: Cli) -> None:
+    cli.runtime.newer = {"risk": ("img",)}
+    assert "new: img\nthe next `nautilus up` uses it" in cli.run("pull").stdout
+    assert sorted(cli.runtime.verbs) == ["pull factor", "pull gateway", "pull risk"]
+    assert cli.run("pull", "risk").stdout == "every image is up to date\n"
+    cli.runtime.broken = {"risk"}
+    result = cli.run("pull")
+    assert result.exit_code == 4
+    assert "risk: image 'img' is here but cannot be pulled: denied" in result.stderr
+
+
+def test_doctor_is_1_when_something_would_stop_up(cli: Cli) -> None:
+    cli.runtime.findings = [
+        Finding("engine", Verdict.OK, "Docker 28"),
+        Finding("disk", Verdict.WARN, "1GiB free", "prune"),
+    ]
+    assert cli.run("doctor").exit_code == 0
+    cli.runtime.findings.append(Finding("ports", Verdict.STOP, "8200 is held by nginx", "stop it"))
+    result = cli.run("doctor")
+    assert result.exit_code == 1
+    assert re.search(r"stop +ports +8200 is held by nginx\s+-> stop it", result.stdout)
+    data = json.loads(cli.run("doctor", "--json").stdout)
+    assert (data["schema"], data["stops_up"]) == ("nautilus.doctor/1", True)
+    assert [finding["verdict"] for finding in data["findings"]] == ["ok", "warning", "stop"]
+
+
+def test_a_wrong_file_is_2_and_names_every_place(cli: Cli) -> None:
+    cli.write({"name": "demo", "engines": {"risk": {"image": "img", "port": "no", "replcas": 2}}})
+    result = cli.run("up")
+    assert result.exit_code == 2
+    assert len(re.findall(r"engines.yaml:\d+:\d+: engines\.risk\.", result.stderr)) == 2
+    assert cli.runtime.verbs == []
+
+
+def test_a_bug_is_70_and_leaves_a_log(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(fleet: Fleet) -> None:
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(runtimes, "open_runtime", broken)
+    result = cli.run("status")
+    assert result.exit_code == errors.BUG
+    log = Path(result.stderr.split("its log: ")[1].strip())
+    assert "ZeroDivisionError: on purpose" in log.read_text()
+    log.unlink()
+
+
+def test_an_interrupt_is_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(fleet: Fleet) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runtimes, "open_runtime", interrupted)
+    result = cli.run("up")
+    assert result.exit_code == errors.INTERRUPTED
+    assert "run the same command again" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        *([name, "--help"] for name in NAMES),
+    ],
+)
+def test_every_command_shows_an_example(cli: Cli, words: list[str]) -> None:
+    result = cli.run(*words)
+    assert result.exit_code == 0
+    assert "Exit codes:" in result.stdout if words == ["--help"] else "  nautilus " in result.stdout
+
+
+def test_exit_codes_are_documented_in_help_and_readme() -> None:
+    codes = {kind.exit_code for kind in NautilusError.__subclasses__()} | {
+        0,
+        errors.CHANGES_PENDING,
+        errors.BUG,
+        errors.INTERRUPTED,
+    }
+    help_text = CliRunner().invoke(app, ["--help"]).stdout
+    for text in (help_text[help_text.index("Exit codes:") :], README.read_text()):
+        assert not [code for code in codes if not re.search(rf"(?<!\d){code}(?!\d)", text)]
+
+
+def test_no_docker_is_3(tmp_path: Path) -> None:
+    (tmp_path / "engines.yaml").write_text(yaml.safe_dump(FILE))
+    environ = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    run = subprocess.run(
+        [sys.executable, "-m", "nautilus_cli", "status"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 3
+    assert run.stderr.startswith("error: no Docker engine answers: ")
+    assert "hint: start Docker" in run.stderr
+
+
+def test_the_first_signal_ends_at_a_step_the_second_at_once() -> None:
+    code = (
+        "import os, signal, time\nfrom nautilus_cli.main import interrupt\n"
+        "signal.signal(signal.SIGINT, interrupt)\n"
+        "try: os.kill(os.getpid(), signal.SIGINT); time.sleep(5)\n"
+        "except KeyboardInterrupt: print('first', flush=True); os.kill(os.getpid(), signal.SIGINT); time.sleep(5)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.stdout, run.returncode) == ("first\n", errors.INTERRUPTED)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

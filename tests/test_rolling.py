@@ -1,0 +1,129 @@
+"""What a rollout does between its steps: draining, failing lanes, and undoing that fails itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nautilus_cli.errors import RolloutFailed
+from nautilus_cli.events import Event, Phase, silent
+from nautilus_cli.fleet import Engine, Update
+from nautilus_cli.gateways.base import Route
+from nautilus_cli.health import Cancelled, Halt
+from nautilus_cli.rollout import rollout
+from nautilus_cli.runtimes.rolling import Rolling
+from nautilus_cli.snapshot import Limits, Replica
+from tests.conftest import engine, replica
+from tests.fakes import FakePlace, FakeRuntime, FakeSession
+
+
+class Busy(FakeSession):
+    """A gateway whose replicas still serve so many requests when they are drained."""
+
+    left = 3
+
+    def check(self, engine: str, address: str) -> Route:
+        seen = super().check(engine, address)
+        if not seen.routed and (engine, address) in self.known:
+            self.left = max(0, self.left - 1)
+            return replace(seen, sessions=self.left)
+        return seen
+
+
+def scene(
+    workload: Engine, *replicas: Replica, session: FakeSession | None = None
+) -> tuple[Rolling, FakeRuntime, list[Event]]:
+    world, events = FakeRuntime(), list[Event]()
+    gateway = session or FakeSession(world)
+    gateway.world = world
+    for number, one in enumerate(replicas):
+        placed = replace(one, address=f"10.1.0.{number}")
+        world.replicas[placed.name], world.modes[placed.address] = placed, "ok"
+        gateway.known[placed.engine, placed.address] = placed.routed
+    place = FakePlace(world, workload, "v2", {}, Limits(), 0)
+    rolling = Rolling(workload, workload.update, place, gateway, events.append, Halt(), dict(world.replicas))
+    return rolling, world, events
+
+
+def run(rolling: Rolling, world: FakeRuntime, count: int = 1) -> None:
+    rolling.run(rollout(rolling.update, count, list(world.replicas.values()), "v2", Limits()))
+
+
+def told(events: list[Event]) -> list[str]:
+    return [f"{event.verb} {event.subject}" for event in events if event.phase is Phase.DONE]
+
+
+def test_draining_waits_for_the_requests_under_way() -> None:
+    gateway = Busy(FakeRuntime())
+    rolling, world, events = scene(engine(), replica(), session=gateway)
+    run(rolling, world)
+    assert gateway.left == 0
+    assert told(events) == [
+        "start risk/1",
+        "route risk/1",
+        "monitor risk/1",
+        "drain risk/1",
+        "stop risk/1",
+        "remove risk/1",
+    ]
+
+
+def test_requests_that_outlast_the_drain_are_told() -> None:
+    gateway = Busy(FakeRuntime())
+    gateway.left = 10**9
+    rolling, world, events = scene(
+        engine(update=Update.model_validate({"drain": "50ms", "monitor": "0s"})), replica(), session=gateway
+    )
+    run(rolling, world)
+    said = next(event.text for event in events if event.verb == "drain" and event.phase is Phase.DONE)
+    assert said.endswith("requests cut off after 50ms")
+
+
+def test_a_failure_is_told_with_the_rollback_and_its_reason() -> None:
+    rolling, world, events = scene(engine(environment={"MODE": "dies"}), replica())
+    with pytest.raises(RolloutFailed, match="exited with code 3") as failure:
+        run(rolling, world)
+    assert "go on serving" in failure.value.hint
+    assert [event.phase for event in events if event.verb == "rollback"] == [Phase.STARTED, Phase.DONE]
+    assert [one.fingerprint for one in world.replicas.values()] == ["v1"]
+
+
+def test_the_first_failure_ends_the_waiting_of_the_others() -> None:
+    """One dies, one never gets ready: the rollout must not wait 60 s for the second."""
+    rolling, world, _ = scene(engine())
+    place = rolling.place
+    assert isinstance(place, FakePlace)
+    start = place.start
+
+    def differently(slot: int) -> Replica:
+        place.workload = engine(environment={"MODE": "dies" if slot == 1 else "sick"})
+        return start(slot)
+
+    place.start = differently  # type: ignore[method-assign]
+    with pytest.raises(RolloutFailed, match="replica 1 exited with code 3"):
+        run(rolling, world, count=2)
+    assert world.replicas == {}
+
+
+def test_an_undo_that_fails_says_so() -> None:
+    update = Update.model_validate({"order": "stop-first", "monitor": "0s"})
+    rolling, world, _ = scene(engine(environment={"MODE": "dies"}, update=update), replica())
+
+    def refuse(replica: Replica) -> None:
+        raise RolloutFailed(f"{replica.name}: no space left on device")
+
+    rolling.place.restore = refuse  # type: ignore[method-assign]
+    with pytest.raises(RolloutFailed, match="exited with code 3") as failure:
+        run(rolling, world)
+    assert "no space left on device" in failure.value.hint
+    assert "nautilus up" in failure.value.hint
+
+
+def test_an_interrupt_undoes_nothing() -> None:
+    rolling, world, events = scene(engine(environment={"MODE": "sick"}), replica())
+    rolling.emit = lambda event: rolling.halt.call() if event.verb == "route" else silent(event)
+    with pytest.raises(Cancelled):
+        run(rolling, world)
+    assert sorted(one.fingerprint for one in world.replicas.values()) == ["v1", "v2"]
+    assert events == []
