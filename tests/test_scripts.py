@@ -177,6 +177,26 @@ def test_two_callers_start_one_daemon(sandbox: Sandbox) -> None:
 
 
 @debian
+@pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd starts the daemon")
+def test_the_daemon_keeps_no_pipe_of_its_caller_open(sandbox: Sandbox) -> None:
+    opened = sandbox.folder / "opened"
+    with_daemon(sandbox).fake("dockerd", f'readlink /proc/$$/fd/* >"{opened}"; : >"{sandbox.folder}/up"')
+    reader, writer = os.pipe()
+    with os.fdopen(reader), os.fdopen(writer):
+        done = subprocess.run(
+            [SCRIPTS / "docker-up"],
+            env=sandbox.environment(),
+            stdin=subprocess.DEVNULL,
+            pass_fds=[writer],
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0
+        assert opened.read_text().splitlines()
+        assert os.readlink(f"/proc/self/fd/{writer}") not in opened.read_text()
+
+
+@debian
 @pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd keeps its own log")
 def test_docker_up_shows_why_a_daemon_ended(sandbox: Sandbox) -> None:
     with_daemon(sandbox).fake("dockerd", "echo 'no space left on device'; exit 1")
