@@ -22,6 +22,7 @@ LEVELS = {
     "gateways": 4,
     "runtimes": 5,
     "apply": 6,
+    "bench": 6,
     "view": 7,
     "complete": 7,
     "commands": 8,
@@ -36,7 +37,7 @@ HOMES = {
     "typer": {"commands", "main", "complete"},
     "yaml": {"loader", "complete"},
     "pydantic": {"fleet", "values", "loader"},
-    "numpy": set(),
+    "numpy": {"bench"},
     "fastapi": set(),
     "engines": set(),
 }

@@ -193,7 +193,7 @@ def test_the_daemon_keeps_no_pipe_of_its_caller_open(sandbox: Sandbox) -> None:
         )
         assert done.returncode == 0
         assert opened.read_text().splitlines()
-        assert os.readlink(f"/proc/self/fd/{writer}") not in opened.read_text()
+        assert str(Path(f"/proc/self/fd/{writer}").readlink()) not in opened.read_text()
 
 
 @debian
