@@ -14,10 +14,13 @@ from nautilus_cli.runtimes.base import Runtime
 
 def apply(plan: Plan, fleet: Fleet, runtime: Runtime, emit: Emit, data: bool = False) -> None:
     """Do what the plan says, but its builds. A failed wave is finished and then raised; later waves do not begin."""
-    for _ in plan.of(Kind.EXPOSE):
-        runtime.expose(fleet, emit)
-    for wave in plan.waves(Kind.DEPLOY):
-        run(runtime, [lambda a=a: runtime.deploy(fleet, a.subject, a.count, emit) for a in wave], len(wave))  # type: ignore[misc]
+    exposed = [runtime.expose(fleet, emit) for _ in plan.of(Kind.EXPOSE)]
+    try:
+        for wave in plan.waves(Kind.DEPLOY):
+            run(runtime, [lambda a=a: runtime.deploy(fleet, a.subject, a.count, emit) for a in wave], len(wave))  # type: ignore[misc]
+    finally:
+        for wait_for in exposed:
+            wait_for()  # if it failed, that is why what was deployed failed too
     for wave in plan.waves(Kind.REMOVE):
         run(runtime, [lambda a=a: runtime.remove(fleet, a.subject, emit) for a in wave], len(wave))  # type: ignore[misc]
     for _ in plan.of(Kind.CLEAR):

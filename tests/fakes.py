@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count as count_from
@@ -219,9 +219,10 @@ class FakeRuntime:
             raise BuildFailed(f"{name}: step 2/3 RUN false", "mend it")
         self.images.add(fleet.workloads[name].image or f"built/{name}")
 
-    def expose(self, fleet: Fleet, emit: Emit) -> None:
+    def expose(self, fleet: Fleet, emit: Emit) -> Callable[[], None]:
         self.verbs.append("expose")
         self.ports = tuple(engine.port for engine in fleet.engines.values())
+        return lambda: self.verbs.append("exposed")
 
     def deploy(self, fleet: Fleet, name: str, count: int, emit: Emit) -> None:
         self.verbs.append(f"deploy {name} {count}")
@@ -230,7 +231,7 @@ class FakeRuntime:
         place = FakePlace(self, workload, snapshot.fingerprints[name], dict(snapshot.aspects[name]), limits, wave)
         replicas = snapshot.of(name)
         update = reconcile.update_of(workload)
-        gateway = self.session if isinstance(workload, Engine) else None
+        gateway = (lambda: self.session) if isinstance(workload, Engine) else None
         rolling = Rolling(workload, update, place, gateway, emit, self.halt, {r.name: r for r in replicas})
         rolling.run(rollout(update, count, reconcile.standing(workload, replicas), place.fingerprint, limits))
         if isinstance(workload, Engine) and workload.count is not None:

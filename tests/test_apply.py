@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from nautilus_cli.apply import apply, build, run, together
-from nautilus_cli.errors import BuildFailed, RolloutFailed
+from nautilus_cli.errors import BuildFailed, ConfigError, RolloutFailed
 from nautilus_cli.events import Emit, silent
 from nautilus_cli.fleet import Fleet
 from nautilus_cli.plan import Action, Kind, Plan
@@ -32,7 +32,7 @@ def test_ports_first_then_waves_then_removals_then_the_rest() -> None:
     runtime = FakeRuntime()
     runtime.images = {"img"}
     apply(PLAN, FLEET, runtime, silent)
-    assert runtime.verbs == ["expose", "deploy api 1", "deploy app 1", "remove old", "remove older", "clear"]
+    assert runtime.verbs == ["expose", "deploy api 1", "deploy app 1", "exposed", "remove old", "remove older", "clear"]
 
 
 def test_a_failed_wave_ends_the_change() -> None:
@@ -41,7 +41,24 @@ def test_a_failed_wave_ends_the_change() -> None:
     broken = engine("api", port=1, environment={"MODE": "dies"})
     with pytest.raises(RolloutFailed, match="api: replica 1 exited with code 3"):
         apply(PLAN, fleet(broken, *list(FLEET.engines.values())[1:]), runtime, silent)
-    assert runtime.verbs == ["expose", "deploy api 1"]
+    assert runtime.verbs == ["expose", "deploy api 1", "exposed"]
+
+
+def test_a_gateway_that_cannot_be_had_is_the_reason_that_is_told() -> None:
+    class Closed(FakeRuntime):
+        """Its gateway fails while replicas start."""
+
+        def expose(self, fleet: Fleet, emit: Emit) -> Callable[[], None]:
+            def fail() -> None:
+                raise ConfigError("port 1 is taken")
+
+            return fail
+
+    runtime = Closed()
+    runtime.images = {"img"}
+    broken = engine("api", port=1, environment={"MODE": "dies"})
+    with pytest.raises(ConfigError, match="port 1 is taken"):
+        apply(PLAN, fleet(broken, *list(FLEET.engines.values())[1:]), runtime, silent)
 
 
 def test_every_job_of_a_wave_runs_and_all_failures_are_told() -> None:

@@ -83,7 +83,8 @@ def test_up_shows_its_plan_does_it_and_shows_the_result(cli: Cli) -> None:
     assert "done after " in result.stderr
     first, *builds, expose = cli.runtime.verbs[:4]
     assert (first, sorted(builds), expose) == ("preflight", ["build factor", "build risk"], "expose")
-    assert sorted(cli.runtime.verbs[4:]) == ["deploy factor 2", "deploy risk 1"]
+    assert sorted(cli.runtime.verbs[4:6]) == ["deploy factor 2", "deploy risk 1"]
+    assert cli.runtime.verbs[6:] == ["exposed"]
 
 
 def test_a_second_up_does_nothing(cli: Cli) -> None:

@@ -42,7 +42,7 @@ def scene(
         world.replicas[placed.name], world.modes[placed.address] = placed, "ok"
         gateway.known[placed.engine, placed.address] = placed.routed
     place = FakePlace(world, workload, "v2", {}, Limits(), 0)
-    rolling = Rolling(workload, workload.update, place, gateway, events.append, Halt(), dict(world.replicas))
+    rolling = Rolling(workload, workload.update, place, lambda: gateway, events.append, Halt(), dict(world.replicas))
     return rolling, world, events
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nautilus_cli.gateways.haproxy import NUMBERED
 from nautilus_cli.runtimes.state import Wanted, newest
 
 
@@ -17,7 +18,8 @@ def test_an_empty_ring_wants_nothing() -> None:
 
 @given(serials=st.lists(st.integers(1, 99), unique=True, min_size=1, max_size=10), junk=st.binary(max_size=40))
 def test_the_newest_counts_whatever_lies_beside_it(serials: list[int], junk: bytes) -> None:
-    files = {f"{n % 10}-{n}.json": json.dumps(asdict(Wanted(n, {"risk": n}))).encode() for n in serials}
-    files["cut-off.json"] = files[next(iter(files))][:-3]
-    files["junk.json"] = b"\xff" + junk
+    files = {f"{NUMBERED}/{n % 10}-{n}.json": json.dumps(asdict(Wanted(n, {"risk": n}))).encode() for n in serials}
+    files[f"{NUMBERED}/cut-off.json"] = files[next(iter(files))][:-3]
+    files[f"{NUMBERED}/junk.json"] = b"\xff" + junk
+    files["elsewhere/1.json"] = json.dumps(asdict(Wanted(100))).encode()
     assert newest(files) == Wanted(max(serials), {"risk": max(serials)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from docker import APIClient
 from docker.errors import NotFound
@@ -26,11 +27,16 @@ def write(api: APIClient, container: str, directory: str, files: Mapping[str, st
 
 def read(api: APIClient, container: str, path: str) -> str | None:
     """The text of one file; None where there is none."""
+    found = read_all(api, container, path)
+    return found[path].decode() if path in found else None
+
+
+def read_all(api: APIClient, container: str, path: str) -> dict[str, bytes]:
+    """The content of a file, or of each file of a directory, by path; nothing where there is none."""
     try:
         chunks, _ = api.get_archive(container, path)
     except NotFound:
-        return None
+        return {}
     with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
-        members = [member for member in tar if member.isfile()]
-        data = tar.extractfile(members[0]) if members else None
-        return data.read().decode() if data else None
+        found = ((member.name, tar.extractfile(member)) for member in tar if member.isfile())
+        return {str(PurePosixPath(path).parent / name): data.read() for name, data in found if data}

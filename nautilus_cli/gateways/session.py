@@ -70,6 +70,8 @@ class AdminSession:
         self._lock = threading.RLock()
         self._line: Line | None = dial()
         self._joined: dict[tuple[str, str], int] = {}  # a gateway that crashes forgets who was joining
+        self._saving = threading.Lock()
+        self._asked = self._saved = 0  # saves: how many were asked for, and how many of these are done
 
     def __enter__(self) -> AdminSession:
         return self
@@ -157,9 +159,20 @@ class AdminSession:
                     self._vacate(server)
 
     def save(self) -> None:
-        """Make the present routes those that the gateway comes back with after a crash or a reboot."""
+        """Make the present routes those that the gateway comes back with after a crash or a reboot.
+
+        Who asks while another save is under way waits for it, and shares the next one with all who wait.
+        """
         with self._lock:
-            self._save(self.routes())
+            self._asked += 1
+            mine = self._asked
+        with self._saving:
+            if self._saved >= mine:
+                return
+            with self._lock:
+                covered, routes = self._asked, self.routes()
+            self._save(routes)
+            self._saved = covered
 
     def close(self) -> None:
         """End the session; the gateway goes on."""

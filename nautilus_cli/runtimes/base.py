@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -113,8 +113,12 @@ class Runtime(Protocol):
         """The image of an engine, of a service or of the gateway is present afterwards; `BuildFailed` says why not."""
         ...
 
-    def expose(self, fleet: Fleet, emit: Emit) -> None:
-        """The gateway listens on exactly the fleet's ports afterwards; an empty fleet has no gateway."""
+    def expose(self, fleet: Fleet, emit: Emit) -> Callable[[], None]:
+        """The gateway listens on exactly the fleet's ports afterwards; an empty fleet has no gateway.
+
+        It may still be coming up, where there was none: `deploy` waits for it, and so does what is returned, which
+        raises what went wrong.
+        """
         ...
 
     def deploy(self, fleet: Fleet, name: str, count: int, emit: Emit) -> None:

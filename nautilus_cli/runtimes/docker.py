@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from docker.api.client import APIClient
@@ -23,6 +23,7 @@ from nautilus_cli.rollout import rollout
 from nautilus_cli.runtimes import labels, network, observing, volumes
 from nautilus_cli.runtimes.attach import Command
 from nautilus_cli.runtimes.base import Finding, Happening, Line, Span
+from nautilus_cli.runtimes.connection import POOL
 from nautilus_cli.runtimes.doctor import Doctor
 from nautilus_cli.runtimes.edge import GATEWAY, Edge, listens, ports
 from nautilus_cli.runtimes.happenings import happenings
@@ -32,7 +33,7 @@ from nautilus_cli.runtimes.logs import Logs
 from nautilus_cli.runtimes.place import DockerPlace, discard, stop
 from nautilus_cli.runtimes.rolling import Rolling
 from nautilus_cli.runtimes.secrets import Vault
-from nautilus_cli.runtimes.state import State
+from nautilus_cli.runtimes.state import State, newest
 from nautilus_cli.runtimes.usage import measure
 from nautilus_cli.snapshot import Host, Image, Replica, Snapshot, Usage
 
@@ -66,9 +67,9 @@ class DockerRuntime:
         with ThreadPoolExecutor(max_workers=8) as pool:
             volumes_of = pool.submit(volumes.owned, self._api, fleet.name)
             images = pool.submit(self._images_of, fleet)
-            change = pool.submit(self._edge.pending, fleet)
+            kept = pool.submit(self._edge.kept, fleet)
+            change = pool.submit(lambda: self._edge.pending(fleet, kept.result()))
             leftovers = pool.submit(network.find, self._api, fleet.name)
-            counts = pool.submit(lambda: self._state.read().counts)
             traffic = pool.submit(self._edge.traffic, fleet)
             replicas = self._replicas(fleet, pool)
         marks = volumes_of.result()
@@ -80,7 +81,7 @@ class DockerRuntime:
             images=images.result(),
             aspects=parts,
             fingerprints={name: fingerprint(found) for name, found in parts.items()},
-            counts=counts.result(),
+            counts=newest(kept.result()).counts,
             gateway=change.result(),
             traffic=traffic.result(),
             leftovers=tuple(own),
@@ -150,14 +151,21 @@ class DockerRuntime:
         else:
             self._images.ensure(fleet.workloads[name], emit)
 
-    def expose(self, fleet: Fleet, emit: Emit) -> None:
-        """The gateway listens on exactly the fleet's ports afterwards."""
+    def expose(self, fleet: Fleet, emit: Emit) -> Callable[[], None]:
+        """The gateway listens on exactly the fleet's ports afterwards; a first one comes up while replicas start."""
         began = time.monotonic()
         emit(Event(GATEWAY, "expose", Phase.STARTED))
+
+        def done() -> None:
+            emit(Event(GATEWAY, "expose", Phase.DONE, "", time.monotonic() - began))
+
+        if fleet.engines and not self._edge.exists(fleet):
+            return self._edge.begin(fleet, done)
         with ThreadPoolExecutor(max_workers=8) as pool:
             replicas = self._replicas(fleet, pool)
         self._edge.expose(fleet, {replica.engine for replica in replicas if checked_otherwise(fleet, replica)})
-        emit(Event(GATEWAY, "expose", Phase.DONE, "", time.monotonic() - began))
+        done()
+        return lambda: None
 
     def deploy(self, fleet: Fleet, name: str, count: int, emit: Emit) -> None:
         """`count` ready, routed replicas of this version run afterwards; after `RolloutFailed` those of before."""
@@ -170,7 +178,7 @@ class DockerRuntime:
             workload=workload,
             update=reconcile.update_of(workload),
             place=place,
-            gateway=self._edge.line(fleet) if isinstance(workload, Engine) else None,
+            open_gateway=partial(self._edge.line, fleet) if isinstance(workload, Engine) else None,
             emit=emit,
             halt=self._halt,
             replicas={replica.name: replica for replica in replicas},
@@ -187,6 +195,7 @@ class DockerRuntime:
         """What was chosen now outlives this command, the count and the health check, unless the change fails."""
         chosen = workload.count if isinstance(workload, Engine) else None
         if chosen is not None:
+            self._edge.line(fleet)  # the state is kept in its volume
             self._state.choose({workload.name: chosen}, f"scale {workload.name} {chosen}")
         try:
             yield
@@ -198,7 +207,7 @@ class DockerRuntime:
 
     def remove(self, fleet: Fleet, name: str, emit: Emit) -> None:
         """Nothing of this engine or service is left, but the data in its volumes."""
-        with ThreadPoolExecutor(max_workers=8) as pool:
+        with ThreadPoolExecutor(max_workers=POOL) as pool:  # mostly waiting for processes to end
             replicas = self._replicas(fleet, pool, name)
             list(pool.map(lambda replica: self._end(replica, emit), replicas))
 

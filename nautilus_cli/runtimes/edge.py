@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from docker.api.client import APIClient
@@ -30,6 +31,8 @@ class Edge:
         self._session: Session | None = None
         self._before: dict[str, Listen] = {}  # what the gateway listened on before this command
         self._once = threading.RLock()
+        self._image: Image | None = None
+        self._coming: Future[None] | None = None  # of a first gateway
 
     def close(self) -> None:
         """End the line; the gateway goes on."""
@@ -40,12 +43,14 @@ class Edge:
 
     def image(self, fleet: Fleet) -> Image:
         """The image that the gateway should run; helpers and the lock run it too."""
-        return self._images.wanted_recipe(GATEWAY, recipe(), args(fleet))
+        if self._image is None or self._image.id is None:
+            self._image = self._images.wanted_recipe(GATEWAY, recipe(), args(fleet))
+        return self._image
 
     def build(self, fleet: Fleet, emit: Emit) -> None:
         """Its image is present afterwards."""
         self._images.ensure_recipe(GATEWAY, recipe(), args(fleet), emit)
-        self._proxy = None  # its image may be another one now
+        self._image = self._proxy = None  # its image may be another one now
 
     def pull(self, fleet: Fleet, emit: Emit) -> tuple[str, ...]:
         """Fetch anew what its image is built on."""
@@ -63,17 +68,25 @@ class Edge:
 
     def line(self, fleet: Fleet) -> Session:
         """The one line of this command; `RuntimeUnavailable` where the gateway does not run."""
+        if self._coming:
+            self._coming.result()
         with self._once:
             if self._session is None:
                 self._session = self.proxy(fleet).session()
             return self._session
 
-    def pending(self, fleet: Fleet) -> str | None:
+    def kept(self, fleet: Fleet) -> dict[str, bytes]:
+        """What its volume holds, the fleet's state too, by path."""
+        return self.proxy(fleet).kept()
+
+    def pending(self, fleet: Fleet, kept: Mapping[str, bytes]) -> str | None:
         """Why the gateway has to change, in words."""
-        return self.proxy(fleet).pending(listens(fleet))
+        return self.proxy(fleet).pending(listens(fleet), kept)
 
     def routes(self, fleet: Fleet) -> tuple[Route, ...]:
-        """Every replica that the gateway knows; none where it does not run."""
+        """Every replica that the gateway knows; none where it does not run, or is still coming up."""
+        if self._coming and not self._coming.done():
+            return ()
         try:
             return self.line(fleet).routes()
         except RuntimeUnavailable:
@@ -109,6 +122,23 @@ class Edge:
             self.close()
             self.proxy(fleet).remove()
 
+    def exists(self, fleet: Fleet) -> bool:
+        """Whether there is a gateway, running or not."""
+        return self.proxy(fleet).exists()
+
+    def begin(self, fleet: Fleet, done: Callable[[], None]) -> Callable[[], None]:
+        """Start a first gateway beside what else is done; `line` waits for it, and so does what is returned."""
+        network.ensure(self._api, fleet.name)  # what starts meanwhile needs it
+
+        def start() -> None:
+            self.expose(fleet, ())
+            done()
+
+        starter = ThreadPoolExecutor(max_workers=1)
+        self._coming = starter.submit(start)
+        starter.shutdown(wait=False)
+        return self._coming.result
+
     def settle(self, fleet: Fleet, engine: str) -> None:
         """Every replica of this engine is of the present version: from now on all must pass its health check."""
         with self._once:
@@ -126,10 +156,10 @@ class Edge:
 
     def forget_strangers(self, fleet: Fleet, engine: str, addresses: Iterable[str]) -> None:
         """No route leads to a replica that somebody removed by hand: its address will be another's."""
-        known, line = set(addresses), self.line(fleet)
-        for route in line.routes():
+        known = set(addresses)
+        for route in self.routes(fleet):
             if route.engine == engine and route.address not in known:
-                line.leave(engine, route.address)
+                self.line(fleet).leave(engine, route.address)
 
 
 def args(fleet: Fleet) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Any
@@ -36,6 +37,7 @@ class ContainerLock:
         self._purpose = purpose
         self._id = ""
         self._stdin: Any = None
+        self._started: Future[None] = Future()
 
     def __enter__(self) -> ContainerLock:
         end = monotonic() + PATIENCE
@@ -51,6 +53,7 @@ class ContainerLock:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        failure = self._started.exception()
         hang_up(self._stdin)
         try:
             self._api.remove_container(self._id, force=True)
@@ -59,6 +62,8 @@ class ContainerLock:
         except APIError as error:
             if error.status_code != 409:  # 409: its own removal is under way
                 raise
+        if failure and not any(exc):
+            raise failure
 
     def _take(self) -> bool:
         try:
@@ -68,7 +73,10 @@ class ContainerLock:
                 return False
             raise
         self._stdin = self._api.attach_socket(self._id, {"stdin": 1, "stream": 1})
-        self._api.start(self._id)
+        # Its name is ours from its creation on; that it runs, 0.2 s later, only lets it end when this process does.
+        starter = ThreadPoolExecutor(max_workers=1)
+        self._started = starter.submit(self._api.start, self._id)
+        starter.shutdown(wait=False)
         return True
 
     def _config(self) -> dict[str, Any]:

@@ -42,7 +42,9 @@ def ensure(api: APIClient, fleet: str) -> Network:
     for _ in range(TRIES):
         if network := find(api, fleet):
             return network
-        probe = api.create_network(f"{fleet}-probe", check_duplicate=False)
+        probe = api.create_network(
+            f"{fleet}-probe", check_duplicate=False, internal=True
+        )  # without firewall rules: quick
         subnet = api.inspect_network(probe["Id"])["IPAM"]["Config"][0]["Subnet"]
         api.remove_network(probe["Id"])
         try:

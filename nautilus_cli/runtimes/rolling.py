@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
@@ -66,13 +66,22 @@ class Rolling:
     workload: Engine | Service
     update: Update
     place: Place
-    gateway: Session | None  # None for a service: nobody routes to it
+    open_gateway: Callable[[], Session] | None  # waits until it is there; None for a service: nobody routes to it
     emit: Emit
     halt: Halt  # called when the user interrupts
     replicas: dict[str, Replica]  # observed, by name
     made: dict[int, Replica] = field(default_factory=dict)  # by slot
     done: list[Step] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)  # the replicas that the gateway may know, by name
     starts: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(STARTS))
+
+    def __post_init__(self) -> None:
+        self.told |= set(self.replicas)
+
+    @property
+    def gateway(self) -> Session | None:
+        """Where the replicas are routed."""
+        return self.open_gateway() if self.open_gateway else None
 
     def run(self, stages: Iterable[Stage]) -> None:
         """Do every stage; on a failure bring back what served before and raise `RolloutFailed` with the reason."""
@@ -166,32 +175,35 @@ class Rolling:
 
     def route(self, replica: Replica, halt: Halt) -> str:
         """Wait until it is healthy, then send it requests."""
-        if self.gateway and isinstance(self.workload, Engine):
-            self.gateway.join(replica.engine, replica.address, self.workload.container_port)
+        gateway = self.gateway
+        self.told.add(replica.name)
+        if gateway and isinstance(self.workload, Engine):
+            gateway.join(replica.engine, replica.address, self.workload.container_port)
         seconds = wait_ready(self.watch(replica, halt), self.workload.healthcheck.start_period)
-        if self.gateway:
-            self.gateway.route(replica.engine, replica.address)
-            self.gateway.save()
+        if gateway:
+            gateway.route(replica.engine, replica.address)
+            gateway.save()
         return f"healthy after {show_duration(seconds)}"
 
     def drain(self, replica: Replica, halt: Halt) -> str:
         """No new requests; wait for those under way, at most `update.drain` seconds; then it is out of the gateway."""
-        if not self.gateway:
+        gateway = self.gateway
+        if not gateway:
             return ""
-        self.gateway.drain(replica.engine, replica.address)
+        gateway.drain(replica.engine, replica.address)
         end = monotonic() + self.update.drain
-        while (left := self.gateway.check(replica.engine, replica.address)).sessions + left.queued:
+        while (left := gateway.check(replica.engine, replica.address)).sessions + left.queued:
             if monotonic() > end:
                 break
             halt.wait(DRAINED)
-        self.gateway.leave(replica.engine, replica.address)
-        self.gateway.save()
+        gateway.leave(replica.engine, replica.address)
+        gateway.save()
         return f"{left.sessions} requests cut off after {show_duration(self.update.drain)}" if left.sessions else ""
 
     def remove(self, replica: Replica) -> None:
         """Nothing of it is left, in the gateway neither."""
-        if self.gateway:
-            self.gateway.leave(replica.engine, replica.address)
+        if replica.name in self.told and (gateway := self.gateway):
+            gateway.leave(replica.engine, replica.address)
         self.place.remove(replica)
 
     def watch(self, replica: Replica, halt: Halt) -> Watch:

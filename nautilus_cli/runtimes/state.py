@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from docker.api.client import APIClient
 
+from nautilus_cli.gateways import archive
 from nautilus_cli.gateways.haproxy import NUMBERED
 from nautilus_cli.runtimes import volumes
 
@@ -33,8 +34,9 @@ class Wanted:
 
 
 def newest(files: Mapping[str, bytes]) -> Wanted:
-    """The latest entry that can be read; an empty one when there is none."""
-    entries = [entry for content in files.values() if (entry := parse(content))]
+    """The latest entry that can be read, of the files in `NUMBERED`; an empty one when there is none."""
+    numbered = (content for path, content in files.items() if path.startswith(f"{NUMBERED}/"))
+    entries = [entry for content in numbered if (entry := parse(content))]
     return max(entries, key=lambda entry: entry.serial, default=Wanted())
 
 
@@ -56,7 +58,7 @@ class State:
 
     def read(self) -> Wanted:
         """The latest entry."""
-        return newest(volumes.read(self._api, self._gateway, NUMBERED))
+        return newest(archive.read_all(self._api, self._gateway, NUMBERED))
 
     def choose(self, counts: Mapping[str, int], cause: str) -> None:
         """Remember these counts from now on, the others stay."""

@@ -26,16 +26,6 @@ def tar(files: Mapping[str, bytes], mode: int = 0o444) -> bytes:
     return buffer.getvalue()
 
 
-def untar(chunks: Iterator[bytes]) -> dict[str, bytes]:
-    """The files of an archive, under the names that they have in it."""
-    files: dict[str, bytes] = {}
-    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-        for entry in archive.getmembers():
-            if content := archive.extractfile(entry):
-                files[entry.name] = content.read()
-    return files
-
-
 @contextlib.contextmanager
 def mounted(api: APIClient, fleet: str, image: str, volume: str) -> Iterator[str]:
     """A container that never runs and has the volume at `MOUNT`, for archive calls."""
@@ -50,15 +40,6 @@ def mounted(api: APIClient, fleet: str, image: str, volume: str) -> Iterator[str
         yield helper
     finally:
         api.remove_container(helper, force=True)
-
-
-def read(api: APIClient, container: str, folder: str) -> dict[str, bytes]:
-    """The files of a folder in a container; none when there is no such folder."""
-    try:
-        chunks, _ = api.get_archive(container, folder)
-    except NotFound:
-        return {}
-    return {name.split("/", 1)[-1]: content for name, content in untar(iter(chunks)).items()}
 
 
 def ensure(api: APIClient, name: str, marks: Mapping[str, str]) -> bool:

@@ -80,7 +80,9 @@ class Daemon:
     """
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="nt-docker-"))
+        self.folder = Path(
+            tempfile.mkdtemp(prefix="nt-docker-", suffix="-d")
+        )  # a namespace of containerd: no '_' ends it
         self.url = f"unix://{self.folder}/sock"
         self.space = f"nt-{os.getpid()}"
         self.address = f"10.203.{os.getpid() % 250}.2"
