@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-BENCH_ARGS ?=
+BENCHMARKS ?= readiness up_vs_compose
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,10 +37,10 @@ test: install ## every test; on real containers where Docker can be had (PYTEST_
 demo: install ## start the fleet of engines.yaml, show it, ask every engine one question
 	@scripts/demo
 
-bench: install ## the figures of benchmarks/README.md, measured on this machine (BENCH_ARGS=ROUNDS)
+bench: install ## the figures of benchmarks/README.md, measured on this machine (BENCHMARKS=readiness)
 	@scripts/docker-up
 	@scripts/offline-images
-	$(BIN)/python benchmarks/readiness.py $(BENCH_ARGS)
+	@code=0; for name in $(BENCHMARKS); do echo "=== $$name"; $(BIN)/python benchmarks/$$name.py || code=$$?; done; exit $$code
 
 clean: ## remove .venv, caches and build artefacts; containers and images stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis htmlcov .coverage

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,10 @@ import time
 from pathlib import Path
 
 import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a script is given its own folder only
+
+from benchmarks.sides import free_port, sweep
 
 BOUND_MS = 100
 SERVER = """
@@ -42,13 +45,6 @@ def nautilus(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     """Start the command line in a folder."""
     quiet = subprocess.DEVNULL
     return subprocess.Popen([sys.executable, "-m", "nautilus_cli", *words], cwd=folder, stdout=quiet, stderr=quiet)
-
-
-def free_port() -> int:
-    """A port that nobody holds now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def declare(folder: Path, port: int) -> str:
@@ -102,6 +98,7 @@ def measure(folder: Path) -> float:
     finally:
         change.wait()
         nautilus(folder, "down", "--volumes").wait()
+        sweep([name])  # its gateway's image too
 
 
 def main(rounds: int) -> int:

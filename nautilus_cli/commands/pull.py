@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from nautilus_cli import complete
 from nautilus_cli.commands.context import Context, pick
 from nautilus_cli.view.console import say
 
@@ -14,7 +15,9 @@ def pull(
     ctx: typer.Context,
     engines: Annotated[
         list[str] | None,
-        typer.Argument(help="Only these; all and the gateway otherwise.", show_default=False),
+        typer.Argument(
+            help="Only these; all and the gateway otherwise.", show_default=False, autocompletion=complete.engines
+        ),
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, help="Images pulled at a time.")] = 4,
 ) -> None:
