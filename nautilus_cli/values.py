@@ -23,7 +23,7 @@ from nautilus_cli.units import (
     write_duration,
 )
 
-NAME = r"[a-z0-9][a-z0-9-]{0,39}"
+NAME = r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"  # an image of this name must be possible
 URL_PATH = r"/[!$-&(-\[\]-~]*"  # printable, without spaces, quotes, '#' and '\\'
 SIGNAL = (
     r"SIG(ABRT|ALRM|BUS|CHLD|CONT|FPE|HUP|ILL|INT|IO|KILL|PIPE|PROF|PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM|TRAP|TSTP"
@@ -46,7 +46,9 @@ DAY = 86400.0
 
 def _name(value: str) -> str:
     if not re.fullmatch(NAME, value):
-        raise ValueError(f"{shown(value)} is not a name; use a to z, 0 to 9 and '-', at most 40 characters")
+        raise ValueError(
+            f"{shown(value)} is not a name; use a to z, 0 to 9 and '-' between them, at most 40 characters"
+        )
     return value
 
 

@@ -128,13 +128,14 @@ OF_A_FILE = [
     ("a: @b", "1:4: text cannot begin with this character; put quotes around it"),
     (HEAD + "runtime: swarm", "5:1: runtime: 'swarm' is not supported yet"),
     (HEAD + "engine: {}", "5:1: engine: unknown key; did you mean 'engines'?"),
-    (HEAD + "name: Big", "5:1: name: 'Big' is not a name; use a to z, 0 to 9 and '-', at most 40 characters"),
+    (HEAD + "name: Big", "5:1: name: 'Big' is not a name; use a to z, 0 to 9 and '-' between them, at most 40 characters"),
     (HEAD + "gateway: {bind: localhost}", "5:11: gateway.bind: 'localhost' is not an IP address; write 127.0.0.1 or 0.0.0.0"),
     (HEAD + "gateway: {metrics_port: 80}", "5:11: gateway.metrics_port: port 80 is taken by engines.a.port on line 4"),
     (HEAD + "  b: {image: i, port: '080'}", "5:17: engines.b.port: port 80 is taken by engines.a.port on line 4"),
     (HEAD + "  b: {image: i}", "5:3: engines.b.port: is required"),
     (HEAD + "  b: {port: 81}", "5:3: engines.b: needs build or image"),
-    (HEAD + "  B: {image: i, port: 81}", "5:3: engines.B: 'B' is not a name; use a to z, 0 to 9 and '-', at most 40 characters"),
+    (HEAD + "name: a-", "5:1: name: 'a-' is not a name; use a to z, 0 to 9 and '-' between them, at most 40 characters"),
+    (HEAD + "  B: {image: i, port: 81}", "5:3: engines.B: 'B' is not a name; use a to z, 0 to 9 and '-' between them, at most 40 characters"),
     (HEAD + "  gateway: {image: i, port: 81}", "5:3: engines.gateway: the name 'gateway' is nautilus's own; choose another"),
     (HEAD + "services: {a: {image: i}}", "5:12: services.a: the engine on line 2 has this name too"),
     (HEAD + "services: {s: {build: .}}", "5:12: services.s.image: is required\nengines.yaml:5:16: services.s.build: unknown key"),
@@ -187,7 +188,7 @@ gateway: {metrics_port: 70000}
         "\n".join(faults(tmp_path, text))
         == """\
 .env:2:1: this line is not KEY=value
-engines.yaml:1:1: name: 'Bad_Name' is not a name; use a to z, 0 to 9 and '-', at most 40 characters
+engines.yaml:1:1: name: 'Bad_Name' is not a name; use a to z, 0 to 9 and '-' between them, at most 40 characters
 engines.yaml:2:1: runtime: 'process' is not supported yet
 engines.yaml:4:17: defaults.healthcheck.intervall: unknown key; did you mean 'interval'?
 engines.yaml:4:32: defaults.healthcheck.timeout: '0s' is no time at all; write 1s or more than nothing

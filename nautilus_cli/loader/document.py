@@ -136,4 +136,4 @@ def _name(root: Node, source: assemble.Source, name: str | None) -> Node:
 
 def sanitised(folder: str) -> str:
     """A folder's name as a fleet's name."""
-    return re.sub(r"[^a-z0-9-]+", "-", folder.lower()).strip("-")[:40] or "fleet"
+    return re.sub(r"[^a-z0-9-]+", "-", folder.lower()).strip("-")[:40].rstrip("-") or "fleet"
