@@ -21,19 +21,19 @@ class Processor:
     """Seconds of processor time that were used up to a moment."""
 
     own: float
-    everybody: float  # 0 where the machine does not say
+    everybody: float
 
     @classmethod
     def now(cls) -> Processor:
         """Up to now."""
-        return cls(time.process_time(), _busy())
+        return cls(time.process_time(), busy())
 
     def __sub__(self, before: Processor) -> Processor:
         return Processor(self.own - before.own, self.everybody - before.everybody)
 
 
-def _busy() -> float:
-    """Seconds that all processors of this machine worked since it started."""
+def busy() -> float:
+    """Seconds that all processors of this machine worked since it started; 0 where it does not say."""
     try:
         first = Path("/proc/stat").read_text().partition("\n")[0]
     except OSError:
@@ -45,17 +45,20 @@ def _busy() -> float:
 def health(
     load: Closed | Open,
     records: Records,
+    under_way: float,
     seconds: float,
     used: Processor,
     polled: float,
     clock_steps: int,
     steady: bool,
 ) -> GeneratorHealth:
-    """What a run of so many seconds says of its generator; `polled` seconds it only waited for a due time."""
+    """What a run of so many seconds says of its generator.
+
+    `under_way` requests were so on average; for `polled` seconds the processor only waited for a due time.
+    """
     waited = records["waited"] == 1
     late = (records["sent"] - records["due"])[~waited] / 1e9
     late_p50, late_p99 = np.percentile(late, (50, 99)) if len(late) and isinstance(load, Open) else (0.0, 0.0)
-    under_way = float(np.sum(records["done"] - records["sent"])) / 1e9
     closed = isinstance(load, Closed) and seconds > 0
     return GeneratorHealth(
         cpu=max(0.0, used.own - polled) / seconds if seconds else 0.0,
@@ -63,7 +66,7 @@ def health(
         late_p50=float(late_p50),
         late_p99=float(late_p99),
         waited=float(np.mean(waited)) if len(records) else 0.0,
-        little=under_way / seconds / load.connections if closed else 0.0,
+        little=under_way / load.connections if closed else 0.0,
         wire=bool(np.any(records["wire"] != UNKNOWN)),
         clock_steps=clock_steps,
         steady=steady,

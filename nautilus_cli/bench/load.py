@@ -166,7 +166,8 @@ class Course:
         """What came of every request of the measured time."""
         began = self._began or Mark.now(self._loop)
         ended = self._ended or (Mark.now(self._loop) if self._began else began)
-        records, clock_steps = clean(cut(self._loop.tape.since(0), began.moment, ended.moment))
+        tape = self._loop.tape.since(0)
+        records, clock_steps = clean(cut(tape, began.moment, ended.moment))
         seconds = (ended.moment - began.moment) / SECOND
         replicas = tuple(name.decode("latin-1") for name in self._loop.replicas)
         return Recording(
@@ -187,6 +188,7 @@ class Course:
             health=health(
                 self._profile.load,
                 records,
+                under_way(tape, began.moment, ended.moment),
                 seconds,
                 ended.processor - began.processor,
                 (ended.polled - began.polled) / SECOND,
@@ -201,6 +203,12 @@ def cut(records: Records, began: int, ended: int) -> Records:
     """Those that were due in this time, in the order of completion."""
     inside = records[(records["due"] >= began) & (records["due"] < ended)]
     return inside[np.argsort(inside["done"], kind="stable")]
+
+
+def under_way(records: Records, began: int, ended: int) -> float:
+    """How many requests were under way in this time, on average: mean latency x rate, exact at both ends."""
+    times = np.minimum(records["done"], ended) - np.maximum(records["sent"], began)
+    return float(np.sum(np.maximum(times, 0))) / max(1, ended - began)
 
 
 def clean(records: Records) -> tuple[Records, int]:
