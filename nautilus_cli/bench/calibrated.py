@@ -17,15 +17,17 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from struct import Struct
 from typing import Literal
 
-from nautilus_cli.bench.connection import ANCILLARY, SIZE, SO_TIMESTAMPNS, stamp
+from nautilus_cli.bench.connection import ANCILLARY, SIZE, SO_TIMESTAMPNS
 
 Kind = Literal["null", "stall", "known"]
 Hold = Callable[[int], None]  # waits for as long as an answer shall take; takes when the request came, in wall time
 
 STALL, PERIOD = 0.2, 2.0
 MEDIAN, SIGMA = 250e-6, 0.5  # of the lognormal distribution
+TIMESPEC = Struct("@ll")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Nautilus-Replica: calibrated\r\n\r\nok"
 
 
@@ -113,6 +115,14 @@ def answer(client: socket.socket, hold: Hold) -> bool:
             client.send(ANSWER)
         return bool(data)
     return False
+
+
+def stamp(ancillary: list[tuple[int, int, bytes]]) -> int:
+    """When the request came: nanoseconds of the wall clock, of the kernel's where it tells."""
+    if not ancillary:
+        return time.time_ns()
+    seconds, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
+    return int(seconds * 1_000_000_000 + nanoseconds)
 
 
 def main(kind: str) -> None:

@@ -6,16 +6,15 @@ import errno
 import os
 import resource
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from struct import Struct
 
 from nautilus_cli.bench.http1 import Reader
 from nautilus_cli.errors import ConfigError
 
 SO_TIMESTAMPNS = 35  # of Linux; the kernel then tells when each packet came
-TIMESPEC = Struct("@ll")
-ANCILLARY = socket.CMSG_SPACE(TIMESPEC.size)
+ANCILLARY = socket.CMSG_SPACE(16)  # a `timespec`
 SIZE = 1 << 16  # bytes that are taken at once
 SPARE = 64  # descriptors for all else
 
@@ -26,11 +25,15 @@ class Connection:
     """A slot of the pool: a socket, or none, and at most one request, which may wait for the socket to connect."""
 
     __slots__ = (
-        "busy", "connecting", "due", "free_since", "proven", "reader", "sent", "sent_wall", "sock", "unsent", "waited",
+        "busy", "connecting", "descriptor", "due", "free_since", "proven", "reader", "recvmsg", "send", "sent",
+        "sent_wall", "sock", "unsent", "waited",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.sock: socket.socket | None = None
+        self.descriptor: int
+        self.recvmsg: Callable[[int, int], tuple[bytes, list[tuple[int, int, bytes]], int, object]]
+        self.send: Callable[[bytes | memoryview], int]
         self.connecting = False
         self.proven = False  # whether this socket has brought an answer
         self.busy = False  # whether a request is under way, or waits for the socket to connect
@@ -50,21 +53,14 @@ class Connection:
         error = sock.connect_ex(place)
         if error not in (0, errno.EINPROGRESS):
             raise OSError(error, os.strerror(error))
-        return sock.fileno()
+        self.descriptor, self.recvmsg, self.send = sock.fileno(), sock.recvmsg, sock.send
+        return self.descriptor
 
     def close(self) -> None:
         """Without a socket afterwards; the request, if any, is still there."""
         if self.sock:
             self.sock.close()
         self.sock, self.connecting = None, False
-
-
-def stamp(ancillary: list[tuple[int, int, bytes]]) -> int:
-    """When the last packet came, in nanoseconds of the wall clock; 0 where the kernel did not say."""
-    if not ancillary:
-        return 0
-    seconds, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
-    return seconds * 1_000_000_000 + nanoseconds  # type: ignore[no-any-return]
 
 
 def resolve(host: str, port: int) -> list[Address]:

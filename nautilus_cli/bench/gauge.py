@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nautilus_cli.bench.recording import Closed, GeneratorHealth, Open
-from nautilus_cli.bench.tape import UNKNOWN, Records
+from nautilus_cli.bench.tape import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ def health(
     seconds: float,
     used: Processor,
     polled: float,
+    stamped: bool,
     clock_steps: int,
     steady: bool,
 ) -> GeneratorHealth:
@@ -67,7 +68,7 @@ def health(
         late_p99=float(late_p99),
         waited=float(np.mean(waited)) if len(records) else 0.0,
         little=under_way / load.connections if closed else 0.0,
-        wire=bool(np.any(records["wire"] != UNKNOWN)),
+        wire=stamped,
         clock_steps=clock_steps,
         steady=steady,
     )

@@ -90,22 +90,27 @@ def _length(fields: list[tuple[bytes, bytes]]) -> int:
 class Reader:
     """Reads the answers of one connection, one after another; keeps nothing of their bodies."""
 
-    __slots__ = ("_bodiless", "_buffer", "_ends_with_connection", "_reading")
+    __slots__ = ("_bodiless", "_buffer", "_ends_with_connection", "_last", "_last_answer", "_reading")
 
     def __init__(self, bodiless: bool = False) -> None:
         self._bodiless = bodiless  # the answers are to HEAD
         self._buffer = b""  # what has come and is not read yet
         self._reading: Reading[Answer] | None = None  # an answer that has begun
         self._ends_with_connection: Answer | None = None
+        self._last = b""  # the last answer that came in one piece
+        self._last_answer: Answer | None = None
 
     def feed(self, data: bytes) -> Answer | None:
         """The answer that these bytes complete, if they do; `Malformed` as soon as they cannot be one."""
         if self._reading is None:
-            # Nearly every answer comes whole, in one piece.
+            # Nearly every answer comes whole, in one piece; many are those that came before.
+            if data == self._last:
+                return self._last_answer
             end = END_OF_HEAD(data)
             if end:
                 answer = read_head(data[: end.start()], self._bodiless)
                 if answer.length == len(data) - end.end() and answer.status >= 200:
+                    self._last, self._last_answer = data, answer
                     return answer
             self._reading = self._answer()
         self._buffer += data

@@ -23,7 +23,7 @@ from nautilus_cli.bench.connection import choose, make_room, resolve
 from nautilus_cli.bench.gauge import Processor, health, undisturbed
 from nautilus_cli.bench.recording import Failure, Live, OnLive, Open, Profile, Recording, Target
 from nautilus_cli.bench.steady import SLICE, Slice, steady
-from nautilus_cli.bench.tape import UNKNOWN, Records
+from nautilus_cli.bench.tape import UNKNOWN, cut, under_way, wire
 from nautilus_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 TICK = SECOND // 20  # between looks at what is not worth a look at every request
 LOOK = SECOND // 2  # between two looks for the user
-TOLERANCE = SECOND // 1000  # between the wall clock and the monotonic one during one request
 GONE = 3 * SECOND  # without one answer, every connection refused or broken
 
 
@@ -167,7 +166,8 @@ class Course:
         began = self._began or Mark.now(self._loop)
         ended = self._ended or (Mark.now(self._loop) if self._began else began)
         tape = self._loop.tape.since(0)
-        records, clock_steps = clean(cut(tape, began.moment, ended.moment))
+        records = cut(tape, began.moment, ended.moment)
+        latencies, clock_steps = wire(records)
         seconds = (ended.moment - began.moment) / SECOND
         replicas = tuple(name.decode("latin-1") for name in self._loop.replicas)
         return Recording(
@@ -178,7 +178,7 @@ class Course:
             due=records["due"] - began.moment,
             sent=records["sent"] - began.moment,
             done=records["done"] - began.moment,
-            wire=np.ascontiguousarray(records["wire"]),
+            wire=latencies,
             status=np.ascontiguousarray(records["status"]),
             failure=np.ascontiguousarray(records["failure"]),
             replica=np.ascontiguousarray(records["replica"]),
@@ -192,28 +192,9 @@ class Course:
                 seconds,
                 ended.processor - began.processor,
                 (ended.polled - began.polled) / SECOND,
+                bool(np.any(latencies != UNKNOWN)),
                 clock_steps,
                 self._steady,
             ),
             interrupted=self._interrupted,
         )
-
-
-def cut(records: Records, began: int, ended: int) -> Records:
-    """Those that were due in this time, in the order of completion."""
-    inside = records[(records["due"] >= began) & (records["due"] < ended)]
-    return inside[np.argsort(inside["done"], kind="stable")]
-
-
-def under_way(records: Records, began: int, ended: int) -> float:
-    """How many requests were under way in this time, on average: mean latency x rate, exact at both ends."""
-    times = np.minimum(records["done"], ended) - np.maximum(records["sent"], began)
-    return float(np.sum(np.maximum(times, 0))) / max(1, ended - began)
-
-
-def clean(records: Records) -> tuple[Records, int]:
-    """The same without wire latencies that the setting of the wall clock falsified, and how many those were."""
-    known = records["wire"] != UNKNOWN
-    wrong = known & ((records["wire"] < 0) | (records["wire"] > records["done"] - records["sent"] + TOLERANCE))
-    records["wire"][wrong] = UNKNOWN
-    return records, int(np.count_nonzero(wrong))

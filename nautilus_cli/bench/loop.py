@@ -13,11 +13,11 @@ from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, epoll, select
 from time import perf_counter_ns as clock
 from time import time_ns as wall_clock
 
-from nautilus_cli.bench.connection import ANCILLARY, SIZE, Address, Connection, stamp
+from nautilus_cli.bench.connection import ANCILLARY, SIZE, Address, Connection
 from nautilus_cli.bench.http1 import Answer, Malformed, render
 from nautilus_cli.bench.recording import Failure, Open, Target
 from nautilus_cli.bench.schedule import due_times
-from nautilus_cli.bench.tape import UNKNOWN, Tape
+from nautilus_cli.bench.tape import NEVER, Tape
 
 # `select` sleeps to the microsecond (the timeouts of epoll are milliseconds), but a sleeper wakes up to 100 us late.
 # So sleep until that long before a request is due, then poll.
@@ -26,12 +26,22 @@ STALE = 3_000_000_000  # servers close connections that were idle for 5 s: one t
 NO_CONNECTION = {Failure.REFUSED, Failure.RESET, Failure.CLOSED}
 
 
+class Numbers(dict[bytes, int]):
+    """Names, numbered as they are first asked for; 0 is the empty one."""
+
+    def __init__(self) -> None:
+        super().__init__({b"": 0})
+
+    def __missing__(self, name: bytes) -> int:
+        return self.setdefault(name, len(self))
+
+
 class Loop(ABC):
     """Connections to one target, and what happens on them; what is sent when is the affair of the two kinds of load."""
 
     def __init__(self, target: Target, address: Address, connections: int, timeout: int) -> None:
         self.tape = Tape()
-        self.replicas: dict[bytes, int] = {b"": 0}
+        self.replicas = Numbers()
         self.received = self.connects = self.polled = 0  # bytes; connections; ns spent polling for a due time
         self.sending = True
         self.lost_since = 0  # when the target was last there, if nothing but failures to connect came since
@@ -136,23 +146,21 @@ class Loop(ABC):
             self._free(connection, connection.free_since)
 
     def _send(self, connection: Connection, data: bytes | memoryview) -> None:
-        assert connection.sock
         try:
-            count = connection.sock.send(data)
+            count = connection.send(data)
         except BlockingIOError:
             count = 0
         except OSError:
             self._fail(connection, Failure.RESET)
             return
-        rest = len(data) > count
+        rest = count < len(data)
         if rest or connection.unsent:  # else, nearly always, all went at once
             connection.unsent = memoryview(data)[count:]
-            self._epoll.modify(connection.sock, EPOLLIN | EPOLLOUT if rest else EPOLLIN)
+            self._epoll.modify(connection.descriptor, EPOLLIN | EPOLLOUT if rest else EPOLLIN)
 
     def _receive(self, connection: Connection) -> None:
-        assert connection.sock
         try:
-            data, ancillary, _, _ = connection.sock.recvmsg(SIZE, ANCILLARY)
+            data, ancillary, _, _ = connection.recvmsg(SIZE, ANCILLARY)
         except BlockingIOError:
             return
         except OSError:
@@ -174,15 +182,13 @@ class Loop(ABC):
 
     def _answered(self, connection: Connection, answer: Answer, ancillary: list[tuple[int, int, bytes]]) -> None:
         now = clock()
-        came = stamp(ancillary)
-        times = (connection.due, connection.sent, now, came - connection.sent_wall if came else UNKNOWN)
-        waited = connection.waited
+        due, sent, sent_wall, waited = connection.due, connection.sent, connection.sent_wall, connection.waited
         connection.busy, connection.proven, connection.free_since = False, True, now
         if not answer.reusable or connection.unsent:
             self._close(connection)
         self._free(connection, now)
-        replica = self.replicas.setdefault(answer.replica, len(self.replicas))
-        self.tape.answered(times, answer.status, replica, waited)
+        came = ancillary[0][2] if ancillary else NEVER
+        self.tape.answered(due, sent, now, sent_wall, came, answer.status, self.replicas[answer.replica], waited)
 
     def _fail(self, connection: Connection, failure: Failure) -> None:
         """The request, if there is one, has failed, and the connection is closed."""
@@ -195,7 +201,7 @@ class Loop(ABC):
 
     def _note_failure(self, due: int, sent: int, now: int, failure: Failure, waited: bool) -> None:
         self._failures += 1
-        self.tape.failed((due, sent, now), failure, waited)
+        self.tape.failed(due, sent, now, failure, waited)
         if failure not in NO_CONNECTION:
             self.lost_since = 0
         elif not self.lost_since:
