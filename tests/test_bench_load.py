@@ -252,6 +252,15 @@ def test_a_target_that_hangs_up_is_not_asked_without_a_pause() -> None:
 
 
 @pytest.mark.parametrize("kind", [Closed(2), Open(40, connections=2)])
+def test_a_target_that_does_not_take_connections(kind: Closed | Open) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
+        first.connect(full.getsockname())  # nobody accepts it, and there is no room for another
+        recording = run(at(full.getsockname()[1]), short(kind, timeout=0.2))
+    assert failures(recording) == {Failure.TIMEOUT}
+    assert answers(recording) == 0
+
+
+@pytest.mark.parametrize("kind", [Closed(2), Open(40, connections=2)])
 def test_a_target_that_does_not_answer(kind: Closed | Open) -> None:
     with raw_server(silent) as server:
         recording = run(at(server.port), short(kind, timeout=0.2))
@@ -338,6 +347,22 @@ def test_connections_that_the_server_closes_while_idle_are_no_failures() -> None
         recording = run(at(server.port), short(Open(20, connections=4), 0.5))
     assert not failures(recording)
     assert recording.connects >= 10
+
+
+def test_connections_that_the_server_resets_while_idle_are_no_failures() -> None:
+    def talk(client: socket.socket) -> None:
+        client.settimeout(0.02)
+        try:
+            while client.recv(65536):
+                client.sendall(OK)
+        except TimeoutError:
+            reset(client)
+
+    with raw_server(talk) as server:
+        recording = run(at(server.port), short(Open(20, connections=4), 0.8))
+    assert not failures(recording)
+    assert len(recording.due) in (15, 16, 17)  # none is lost
+    assert recording.connects >= 15
 
 
 def test_connections_are_not_used_after_a_long_idle_time(null: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,8 +54,11 @@ class Loop(ABC):
         self._by_descriptor: dict[int, Connection] = {}
         self._broken: list[Connection] = []  # to be used again in the next turn
         self._resting: list[Connection] = []  # to be used again after a pause
-        self._answers_seen = 0
-        self._failures = 0
+        self._answers_seen = self._failures = self._next_scan = 0
+
+    @abstractmethod
+    def open(self) -> None:
+        """Begin to connect the whole pool."""
 
     @abstractmethod
     def turn(self, until: int) -> None:
@@ -70,11 +73,6 @@ class Loop(ABC):
         """Whether a request is under way."""
         return any(connection.busy for connection in self._pool)
 
-    def open(self) -> None:
-        """Begin to connect the whole pool."""
-        for connection in self._pool:
-            self._open(connection)
-
     def close(self) -> None:
         """Close everything; what is under way is forgotten."""
         for connection in self._pool:
@@ -83,9 +81,11 @@ class Loop(ABC):
 
     def look_after(self, now: int) -> None:
         """What is not worth a look at every request: those that take too long, those to connect again."""
-        for connection in self._pool:
-            if connection.busy and now - connection.due > self._timeout:
-                self._fail(connection, Failure.TIMEOUT)
+        if now >= self._next_scan:
+            self._next_scan = now + self._timeout // 20
+            for connection in self._pool:
+                if connection.busy and now - connection.due > self._timeout:
+                    self._fail(connection, Failure.TIMEOUT)
         self._broken += self._resting
         self._resting = []
         answers = len(self.tape) - self._failures
@@ -159,6 +159,9 @@ class Loop(ABC):
             self._epoll.modify(connection.descriptor, EPOLLIN | EPOLLOUT if rest else EPOLLIN)
 
     def _receive(self, connection: Connection) -> None:
+        if not connection.busy:
+            self._close(connection)  # the end of an idle connection, or bytes that nobody asked for
+            return
         try:
             data, ancillary, _, _ = connection.recvmsg(SIZE, ANCILLARY)
         except BlockingIOError:
@@ -167,9 +170,6 @@ class Loop(ABC):
             self._fail(connection, Failure.RESET)
             return
         self.received += len(data)
-        if not connection.busy:
-            self._close(connection)  # the end of an idle connection, or bytes that nobody asked for
-            return
         try:
             answer = connection.reader.feed(data) if data else connection.reader.end()
         except Malformed:
@@ -216,10 +216,16 @@ class Loop(ABC):
 class ClosedLoop(Loop):
     """Each connection sends as soon as it has its answer."""
 
+    def open(self) -> None:
+        """Begin to connect the whole pool, each connection with its first request."""
+        for connection in self._pool:
+            self._free(connection, clock())
+
     def turn(self, until: int) -> None:
         """Send and receive until this moment."""
         while (left := until - clock()) > 0:
-            self._mend()
+            if self._broken:
+                self._mend()
             for descriptor, events in self._epoll.poll(left / 1e9):
                 self._handle(descriptor, events)
 
@@ -239,6 +245,11 @@ class OpenLoop(Loop):
         self._schedule = due_times(load)
         self._next = self._start + next(self._schedule)
 
+    def open(self) -> None:
+        """Begin to connect the whole pool; what is due meanwhile waits."""
+        for connection in self._pool:
+            self._open(connection)
+
     @property
     def busy(self) -> bool:
         """Whether a request is under way, or waits."""
@@ -247,7 +258,8 @@ class OpenLoop(Loop):
     def turn(self, until: int) -> None:
         """Send and receive until this moment."""
         while (now := clock()) < until:
-            self._mend()
+            if self._broken:
+                self._mend()
             if self._next <= now and self.sending:
                 self._send_due(now)
             wait = (min(self._next, until) if self.sending else until) - now
