@@ -47,7 +47,7 @@ class Calibrated:
 @contextmanager
 def serving(kind: Kind) -> Iterator[Calibrated]:
     """Such a server of one's own."""
-    words = [sys.executable, "-m", __spec__.name if __name__ == "__main__" else __name__, kind]
+    words = [sys.executable, "-m", __name__, kind]
     # Not in the terminal's group: Ctrl-C ends a run, whose server then ends with it.
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdin
