@@ -75,7 +75,7 @@ class Failure(IntEnum):
 class GeneratorHealth:
     """What the generator knows of its own trustworthiness."""
 
-    cpu: float  # of one core, by this process, while measuring
+    cpu: float  # of one core, by this process, while measuring; polling for a due time is not in it
     foreign_cpu: float  # cores that other processes used, beside this one; the target's own are in it
     late_p50: float  # seconds between due and sent of requests that found an idle connection (open loop; else 0)
     late_p99: float
@@ -95,7 +95,7 @@ class Recording:
     began: float  # seconds since the epoch
     seconds: float  # that were measured
     due: Nanoseconds  # since the measured time began; equal to `sent` in a closed loop
-    sent: Nanoseconds
+    sent: Nanoseconds  # or when the connection that it needed was begun; that of a request never sent is `done`
     done: Nanoseconds  # when this process saw the whole answer, or the failure
     wire: Nanoseconds  # latency from sent until the kernel had the answer; -1 where it is not known
     status: NDArray[np.uint16]  # HTTP status; 0 where there is a failure
@@ -105,7 +105,8 @@ class Recording:
     received: int  # bytes
     connects: int  # connections opened, the first ones too
     health: GeneratorHealth
-    interrupted: str = ""  # why it ended early: "stopped", or that the target is gone; empty when it did not
+    interrupted: str = ""  # why it ended early: "stopped", or that the target is gone; empty when it did not.
+    # What was under way is then left out; while warming up, nothing is measured: no entries, and `seconds` is 0.
 
     @property
     def response(self) -> Nanoseconds:
@@ -128,7 +129,7 @@ class Live:
     rate: float  # requests per second completed since the last look
     p50: float  # seconds, since the last look
     p99: float
-    errors: int  # so far
+    errors: int  # so far: failures, and answers with a status of 400 or more
     latencies: Nanoseconds = field(repr=False)  # since the last look
 
 
