@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -281,6 +282,7 @@ def main(words: Sequence[str]) -> int:
     if missing := [name for name in ("wrk", "nginx") if not shutil.which(name)]:
         print(f"{' and '.join(missing)}: not found; apt-get install wrk nginx-light", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the servers end too
     sections = []
     for found in measure(given.rounds, given.seconds):
         print(f"{found}\n", flush=True)
