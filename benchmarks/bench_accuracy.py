@@ -1,6 +1,6 @@
 """The load generator of `nautilus bench` against wrk on this machine: the same server, in turns, raw figures.
 
-    .venv/bin/python benchmarks/bench_accuracy.py [--rounds N] [--seconds S] [--json FILE]
+    .venv/bin/python benchmarks/bench_accuracy.py [--rounds N] [--seconds S] [--row A1|A2|A3|A7]... [--json FILE]
 
 Needs `wrk` and `nginx` (Debian packages wrk and nginx-light). Server and client have a core each where there are two.
 Each pair waits (not for ever) for a quiet machine; one during which other processes used the processors is measured
@@ -19,6 +19,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -147,6 +148,15 @@ class Pairs:
             pairs.append(pair)
         return pairs[1:]
 
+    def alone(self, server: Server, kind: recording.Open) -> list[recording.GeneratorHealth]:
+        """What our side says of itself in as many runs."""
+        profile = recording.Profile(kind, self._seconds, warmup=0.5, warmup_limit=0.5)
+        found = []
+        for _ in range(self._rounds):
+            await_quiet(server)
+            found.append(load.run(recording.Target("127.0.0.1", server.port), profile).health)
+        return found
+
     def _quiet(self, server: Server, clients: dict[str, Callable[[], Figures]], attempts: int = 3) -> Pair:
         await_quiet(server)
         began, before = time.monotonic(), others(server)
@@ -209,10 +219,9 @@ def measure_ceiling(server: Server, pairs: Pairs) -> Section:
     return section("A3: nginx, as much as goes", found, targets)
 
 
-def measure_punctuality(server: Server, rounds: int, seconds: int) -> Section:
+def measure_punctuality(server: Server, pairs: Pairs) -> Section:
     """A7: how late requests are sent that found an idle connection."""
-    profile = recording.Profile(recording.Open(2000, 16), seconds, warmup=0.5, warmup_limit=0.5)
-    runs = [load.run(recording.Target("127.0.0.1", server.port), profile).health for _ in range(rounds)]
+    runs = pairs.alone(server, recording.Open(2000, 16))
     p50, p99 = (statistics.median(getattr(run, name) for run in runs) * 1e6 for name in ("late_p50", "late_p99"))
     rows = [(f"{number}", f"{r.late_p50 * 1e6:.1f}", f"{r.late_p99 * 1e6:.1f}") for number, r in enumerate(runs, 1)]
     targets = (Target("A7 late, p50", p50, 5, " us"), Target("A7 late, p99", p99, 50, " us"))
@@ -257,18 +266,24 @@ def cores() -> tuple[int, int]:
     return allowed[0], allowed[-1]
 
 
-def measure(rounds: int, seconds: int) -> Iterator[Section]:
-    """Every section, as it is done."""
-    servers, clients = cores()
-    os.sched_setaffinity(0, {clients})
+def measure(rows: Sequence[str], rounds: int, seconds: int) -> Iterator[Section]:
+    """The section of each row, as it is done."""
+    core, own = cores()
+    os.sched_setaffinity(0, {own})
     pairs = Pairs(rounds, seconds)
-    with nginx(servers) as server:
-        yield measure_one(server, pairs)
-        yield measure_ceiling(server, pairs)
-        yield measure_punctuality(server, rounds, seconds)
-    with uvicorn(servers) as server:
-        yield measure_busy(server, pairs)
+    for row in rows:
+        serving, measured = ROWS[row]
+        with serving(core) as server:
+            yield measured(server, pairs)
     say(f"{pairs.disturbed} of {pairs.measured} pairs were disturbed by other processes, also when repeated")
+
+
+ROWS = {
+    "A1": (nginx, measure_one),
+    "A2": (uvicorn, measure_busy),
+    "A3": (nginx, measure_ceiling),
+    "A7": (nginx, measure_punctuality),
+}
 
 
 def main(words: Sequence[str]) -> int:
@@ -276,13 +291,15 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--row", action="append", choices=sorted(ROWS))
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(words)
     if missing := [name for name in ("wrk", "nginx") if not shutil.which(name)]:
         print(f"{' and '.join(missing)}: not found; apt-get install wrk nginx-light", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the servers end too
     sections = []
-    for found in measure(given.rounds, given.seconds):
+    for found in measure(given.row or sorted(ROWS), given.rounds, given.seconds):
         print(f"{found}\n", flush=True)
         sections.append(found)
     if given.json:

@@ -161,7 +161,7 @@ def listens(port: int) -> bool:
 
 
 def load(port: int, request: Request, kind: Closed | Open) -> Recording:
-    return run(Target("127.0.0.1", port, request), Profile(kind, 0.25, warmup=0.05, warmup_limit=0.05))
+    return run(Target("127.0.0.1", port, request), Profile(kind, 0.15, warmup=0.05, warmup_limit=0.05))
 
 
 KINDS = [Closed(4), Open(100, 4)]

@@ -74,6 +74,8 @@ def resolve(host: str, port: int) -> list[Address]:
 
 def choose(addresses: list[Address]) -> Address:
     """The first that accepts a connection, else the first: `localhost` may be two, of which one is served."""
+    if len(addresses) == 1:
+        return addresses[0]
     for family, place in addresses:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.settimeout(1)

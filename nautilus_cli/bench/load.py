@@ -107,6 +107,8 @@ class Course:
             self._await_the_rest()
         except (Over, KeyboardInterrupt) as why:
             self._interrupted = str(why) or "stopped"
+        finally:
+            self._ended = self._ended or Mark.now(self._loop)
 
     def _warm_up(self) -> bool:
         """Whether the load was steady in the end."""
@@ -118,10 +120,9 @@ class Course:
                 return True
             first = len(self._loop.tape)
             self._go_on(clock() + round(min(SLICE, most - warm) * SECOND))
-            answers = self._loop.tape.since(first)
-            slices.append(
-                Slice(len(answers), float(np.median(answers["done"] - answers["sent"])) if len(answers) else 0)
-            )
+            records = self._loop.tape.since(first)
+            p50 = float(np.median(records["done"] - records["sent"])) if len(records) else 0.0
+            slices.append(Slice(len(records), p50))
         return steady(slices)
 
     def _measure(self) -> None:
@@ -162,9 +163,9 @@ class Course:
         self._on_live(Live(elapsed, total, warming, rate, float(p50), float(p99), self._errors, latencies))
 
     def recording(self, target: Target) -> Recording:
-        """What came of every request of the measured time."""
-        began = self._began or Mark.now(self._loop)
-        ended = self._ended or (Mark.now(self._loop) if self._began else began)
+        """What came of every request of the measured time; after `run`."""
+        ended = self._ended or Mark.now(self._loop)
+        began = self._began or ended  # nothing was measured where it ended while warming up
         tape = self._loop.tape.since(0)
         records = cut(tape, began.moment, ended.moment)
         latencies, clock_steps = wire(records)
