@@ -6,11 +6,12 @@ used the processors; the bounds are never widened.
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from nautilus_cli.bench import selftest
 from nautilus_cli.bench.calibrated import Calibrated
-from nautilus_cli.bench.selftest import REQUIREMENTS, Check, Finding, Requirement, check, self_test
+from nautilus_cli.bench.selftest import REQUIREMENTS, Check, Finding, Requirement, check, pace, self_test
 
 ROWS = {requirement.name: requirement for requirement in REQUIREMENTS}
 
@@ -19,6 +20,20 @@ ROWS = {requirement.name: requirement for requirement in REQUIREMENTS}
 def test_accuracy(row: str) -> None:
     result = check(ROWS[row])
     assert result.passed, result
+
+
+@pytest.mark.parametrize("rate", [100.0, 14_318.0])
+@pytest.mark.parametrize("hiccup", [0.0, 0.5, 1.94])
+def test_pace_is_the_rate_whenever_the_machine_hiccups(rate: float, hiccup: float) -> None:
+    done = np.arange(int(2 * rate)) / rate
+    during = (done >= hiccup) & (done < hiccup + 0.06)
+    done[during] = hiccup + 0.06
+    assert pace((done * 1e9).astype(np.int64)) == pytest.approx(rate, rel=1e-4)
+
+
+def test_pace_falls_where_the_rate_is_not_kept() -> None:
+    done = np.arange(2000) / 1000 * 1.006
+    assert pace((done * 1e9).astype(np.int64)) < 995
 
 
 def requirement(findings: list[Finding]) -> Requirement:

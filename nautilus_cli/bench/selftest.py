@@ -117,9 +117,18 @@ def kept(server: Calibrated) -> Finding:
     """The rate of answers in an open loop, at half of what the generator can do at most."""
     most = load(server, Closed(64), 1)
     rate = len(most.done) / most.seconds / 2
-    recording = load(server, Open(rate), 2)
-    achieved = int(np.count_nonzero(recording.done <= recording.seconds * 1e9)) / recording.seconds / rate
+    achieved = pace(load(server, Open(rate), 2).done) / rate
     return Finding(f"{achieved:.2%} of {rate:,.0f}/s", abs(achieved - 1) <= 0.005)
+
+
+def pace(done: Nanoseconds) -> float:
+    """Answers per second: the median over all pairs that lie half of the answers apart.
+
+    Answers by time would tell of the moment at which the counting ends: a machine that is busy for 10 ms just then
+    makes 0.5 % of 2 s.
+    """
+    half = len(done) // 2
+    return half / float(np.median(done[half : 2 * half] - done[:half])) * 1e9
 
 
 def punctual(server: Calibrated) -> Finding:
