@@ -34,7 +34,7 @@ format: install ## let ruff rewrite what it can
 test: install ## every test; on real containers where Docker can be had (PYTEST_ARGS='-k rollout')
 	@scripts/test $(PYTEST_ARGS)
 
-demo: install ## start the fleet of engines.yaml, show it, ask every engine one question
+demo: install ## start the fleet of engines.yaml, show it, ask every engine something, measure it
 	@scripts/demo
 
 bench: install ## the figures of benchmarks/README.md, measured on this machine (BENCHMARKS=readiness)

@@ -15,6 +15,11 @@ def engines(ctx: typer.Context, incomplete: str) -> list[str]:
     return sorted(name for name in names if name.startswith(incomplete))
 
 
+def benched(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The engines that begin so: services speak no HTTP."""
+    return sorted(name for name in section(ctx, "engines") if name.startswith(incomplete))
+
+
 def counts(ctx: typer.Context, incomplete: str) -> list[str]:
     """The engines that can be scaled; after one of them, the counts of its range."""
     declared: dict[str, Any] = section(ctx, "engines")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nautilus_cli.values import (
     Address,
@@ -15,6 +16,7 @@ from nautilus_cli.values import (
     Copies,
     Cpus,
     Duration,
+    Headers,
     Image,
     Inside,
     Limit,
@@ -22,7 +24,9 @@ from nautilus_cli.values import (
     Name,
     Pids,
     Port,
+    Rate,
     SecretName,
+    Share,
     Signal,
     Timeout,
     Tries,
@@ -89,6 +93,53 @@ class Update(Model):
     def surge(self) -> int:
         """How many replicas more than wanted may run for a moment."""
         return self.parallelism if self.order == "start-first" else 0
+
+
+class Slo(Model):
+    """What an engine promises under the load of `bench`; `nautilus bench` exits with 1 when it is missed."""
+
+    p50: Timeout | None = Field(None, description="Half of the answers take no longer.")
+    p90: Timeout | None = Field(None, description="90 of 100 answers take no longer.")
+    p99: Timeout | None = Field(None, description="99 of 100 answers take no longer.")
+    p999: Timeout | None = Field(None, description="999 of 1000 answers take no longer.")
+    errors: Share | None = Field(
+        None, description="The most requests that may fail: without a complete answer, 4xx and 5xx."
+    )
+
+    @classmethod
+    def parse(cls, text: str) -> Slo:
+        """The objective of `p99=5ms` or `p99=5ms,errors=0.1%`; ValueError says what is wrong."""
+        given: dict[str, str] = {}
+        for part in text.split(","):
+            key, equals, bound = part.strip().partition("=")
+            name = key.replace(".", "")  # p99.9
+            if not equals or name not in cls.model_fields or name in given:
+                raise ValueError(f"{part.strip()!r} is no objective; write p99=5ms, or p50=1ms,p99=5ms,errors=0.1%")
+            given[name] = bound
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Slo:
+        given = [(name, bound) for name in ("p50", "p90", "p99", "p999") if (bound := getattr(self, name)) is not None]
+        for (lower, less), (higher, more) in pairwise(given):
+            if less > more:
+                raise ValueError(f"{lower} {less:g} s is more than {higher} {more:g} s")
+        return self
+
+
+class Bench(Model):
+    """What `nautilus bench` asks an engine."""
+
+    path: UrlPath | None = Field(None, description="The path that is asked. Default: that of the health check.")
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = Field("GET", description="The HTTP method.")
+    headers: Headers = Field({}, description="Further headers, as Content-Type.")
+    body: str | None = Field(None, description="What is sent with it, as text.")
+    rate: Rate | None = Field(
+        None, description="Requests per second at which latency is measured. Default: half of the measured peak."
+    )
 
 
 class Security(Model):
@@ -176,6 +227,8 @@ class Engine(Workload):
     replicas: Replicas = Field(Replicas(), description="How many copies run: a number, or {min, max}.")
     healthcheck: HealthCheck = Field(HealthCheck(), description="How the gateway asks a replica whether it can serve.")
     update: Update = Field(Update(), description="How replicas are exchanged for those of a new version.")
+    slo: Slo = Field(Slo(), description="What it promises; `nautilus bench` says whether it holds.")
+    bench: Bench = Field(Bench(), description="What `nautilus bench` asks it.")
     count: int | None = Field(default=None, exclude=True, description="chosen now, by `scale`; not from the file")
 
     @property
@@ -302,7 +355,8 @@ CHECK = "health check"  # the aspect that the gateway shares
 def aspects(workload: Workload, image_id: str, secret_hashes: Mapping[str, str]) -> dict[str, str]:
     """A short hash for each thing that makes a replica another one, so that a plan can say what changed.
 
-    Counts, CPU and memory are left out: they change in place. So does the gateway's part: port, health check, update.
+    Counts, CPU and memory are left out: they change in place. So does the gateway's part: port, health check, update;
+    and what only `nautilus bench` reads: slo, bench.
     """
     declared: dict[str, object] = {
         "image": image_id,

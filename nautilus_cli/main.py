@@ -16,15 +16,29 @@ import typer
 from typer.core import TyperGroup
 
 from nautilus_cli import __version__
-from nautilus_cli.commands import build, config, doctor, down, events, exec, logs, pull, restart, scale, status, up
+from nautilus_cli.commands import (
+    bench,
+    build,
+    config,
+    doctor,
+    down,
+    events,
+    exec,
+    logs,
+    pull,
+    restart,
+    scale,
+    status,
+    up,
+)
 from nautilus_cli.commands.context import Context
 from nautilus_cli.errors import BUG, INTERRUPTED, NautilusError
 from nautilus_cli.view.console import fail, note, say
 
 EPILOG = """
-Exit codes: 0 done or in sync; 1 an engine is unhealthy; 2 the file or the arguments are wrong; 3 Docker does not
-answer; 4 a build failed; 5 a rollout failed and was rolled back; 6 another change is running; 10 changes are pending
-(up --dry-run --exit-code); 70 a bug; 130 interrupted.
+Exit codes: 0 done or in sync; 1 an engine is unhealthy or misses its slo; 2 the file or the arguments are wrong; 3
+Docker does not answer; 4 a build failed; 5 a rollout failed and was rolled back; 6 another change is running; 10
+changes are pending (up --dry-run --exit-code); 70 a bug; 130 interrupted.
 """
 
 
@@ -65,6 +79,7 @@ for command in (
     scale.scale,
     restart.restart,
     status.status,
+    bench.bench,
     build.build,
     config.config,
     doctor.doctor,

@@ -94,6 +94,14 @@ def show_duration(seconds: float) -> str:
     return f"{whole // 86400}d{whole // 3600 % 24:02d}h"
 
 
+def show_latency(seconds: float) -> str:
+    """A latency in three digits: 45us, 1.24ms, 312ms, 2.5s."""
+    for unit, factor in (("us", 1e6), ("ms", 1e3)):
+        if (short := float(f"{seconds * factor:.3g}")) < 1000:
+            return f"{short:g}{unit}"
+    return f"{float(f'{seconds:.3g}'):g}s"
+
+
 def write_duration(seconds: float) -> str:
     """The shortest way to write a duration that reads back as exactly the same number: 30s, 1m, 500ms."""
     for unit, factor in (("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
@@ -101,6 +109,12 @@ def write_duration(seconds: float) -> str:
         if count and count * factor == seconds:
             return f"{count}{unit}"
     return f"{_digits(Decimal(repr(seconds)))}s"
+
+
+def write_share(share: float) -> str:
+    """The shortest way to write a share that reads back as exactly the same number: 0.1%, 70%."""
+    texts = (_digits(Decimal(repr(round(share * 100, digits)))) for digits in range(17))
+    return next((text for text in texts if float(text) / 100 == share), repr(share * 100)) + "%"
 
 
 def show_cpus(cpus: float) -> str:

@@ -21,10 +21,12 @@ from nautilus_cli.units import (
     show_size,
     shown,
     write_duration,
+    write_share,
 )
 
 NAME = r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?"  # an image of this name must be possible
 URL_PATH = r"/[!$-&(-\[\]-~]*"  # printable, without spaces, quotes, '#' and '\\'
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # of HTTP: the names of methods and headers
 SIGNAL = (
     r"SIG(ABRT|ALRM|BUS|CHLD|CONT|FPE|HUP|ILL|INT|IO|KILL|PIPE|PROF|PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM|TRAP|TSTP"
     r"|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ|RTMIN(\+[0-9]{1,2})?|RTMAX(-[0-9]{1,2})?)"
@@ -71,6 +73,20 @@ def _timeout(value: object) -> float:
     if seconds <= 0:
         raise ValueError(f"{shown(value)} is no time at all; write 1s or more than nothing")
     return seconds
+
+
+def _rate(value: object) -> float:
+    text = str(value).strip()
+    if isinstance(value, bool) or not re.fullmatch(NUMBER, text) or not 0 < float(text) <= 1e6:
+        raise ValueError(f"{shown(value)} is not a rate; write a number of requests per second, up to 1000000")
+    return float(text)
+
+
+def _headers(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if not re.fullmatch(TOKEN, name) or not text.isprintable():
+            raise ValueError(f"{shown(name)} is not an HTTP header of one line; write X-Name: value")
+    return value
 
 
 def _user(value: object) -> object:
@@ -133,14 +149,17 @@ def _cpus_as_written(cpus: float) -> int | float:
 
 _as_size = PlainSerializer(show_size, when_used="json")
 _as_duration = PlainSerializer(write_duration, when_used="json")
+_as_share = PlainSerializer(write_share, when_used="json")
 _as_cpus = PlainSerializer(_cpus_as_written, when_used="json")
 
 Size = Annotated[int, BeforeValidator(parse_size), _as_size, _text(SIZE, "integer")]
 Memory = Annotated[int, BeforeValidator(_memory), _as_size, _text(SIZE, "integer")]
 Duration = Annotated[float, BeforeValidator(_duration), _as_duration, _text(DURATION)]
 Timeout = Annotated[float, BeforeValidator(_timeout), _as_duration, _text(DURATION)]
-Share = Annotated[float, BeforeValidator(parse_share), _text(SHARE)]
+Share = Annotated[float, BeforeValidator(parse_share), _as_share, _text(SHARE)]
 Cpus = Annotated[float, BeforeValidator(parse_cpus), _as_cpus, _text(NUMBER, "number")]
+Rate = Annotated[float, BeforeValidator(_rate), _as_cpus, _text(NUMBER, "number")]
+Headers = Annotated[dict[str, str], AfterValidator(_headers)]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(parse_whole)]
 Copies = Annotated[int, Field(ge=1, le=200), BeforeValidator(parse_whole)]
 Tries = Annotated[int, Field(ge=1, le=1000), BeforeValidator(parse_whole)]

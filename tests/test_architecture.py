@@ -28,7 +28,11 @@ LEVELS = {
     "commands": 8,
     "main": 9, "__main__": 10,
 }  # fmt: skip
-PURE = {"fleet", "snapshot", "plan", "reconcile", "rollout", "units", "events"}
+PURE = {
+    "fleet", "snapshot", "plan", "reconcile", "rollout", "units", "events",
+    "bench/address", "bench/campaign", "bench/cautions", "bench/histogram", "bench/latency", "bench/objective",
+    "bench/recording", "bench/report", "bench/search", "bench/subjects", "bench/sweep", "bench/wish",
+}  # fmt: skip
 IMPURE_IMPORTS = {"time", "datetime", "os", "random", "socket", "subprocess", "pathlib", "logging", "threading"}
 HOMES = {
     "docker": {"runtimes", "gateways"},
@@ -101,7 +105,7 @@ def test_engines_and_the_cli_share_no_code() -> None:
     assert not [p for p in engines.rglob("*.py") if any(name.startswith("nautilus_cli") for name in imports(p))]
 
 
-@pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["--version"]])
+@pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["bench", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys; from nautilus_cli.main import app\n"

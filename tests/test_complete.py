@@ -54,6 +54,7 @@ def folder(tmp_path: Path) -> Path:
         ("nautilus up ", ["factor", "features", "redis", "risk"]),
         ("nautilus restart ri", ["risk"]),
         ("nautilus build r", ["redis", "risk"]),
+        ("nautilus bench r", ["risk"]),
         ("nautilus scale f", ["factor", "features"]),
         ("nautilus scale r", ["risk"]),
         ("nautilus scale factor ", ["4", "5", "6"]),

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from nautilus_cli.fleet import (
+    Bench,
     Build,
     CommandCheck,
     Engine,
@@ -20,6 +21,7 @@ from nautilus_cli.fleet import (
     Secret,
     Security,
     Service,
+    Slo,
     Ulimit,
     Update,
     Volume,
@@ -103,6 +105,8 @@ def test_json_is_in_the_units_of_the_file_and_python_is_not() -> None:
         Resources,
         HealthCheck,
         Update,
+        Slo,
+        Bench,
         Security,
         Build,
         Ulimit,
@@ -151,6 +155,8 @@ def test_the_fingerprint_ignores_what_changes_in_place() -> None:
             "resources": Resources.model_validate({"cpus": 2, "memory": "1GiB"}),
             "port": 9000,
             "update": Update(parallelism=4),
+            "slo": Slo.model_validate({"p99": "5ms"}),
+            "bench": Bench(path="/x", method="POST", headers={"A": "b"}, body="c", rate=5),
             "count": 7,
         }
     )
@@ -185,3 +191,26 @@ def test_a_secret_with_another_content_is_another_replica() -> None:
 def test_a_named_volume_is_dockers() -> None:
     assert Volume(source="data", target="/data").named
     assert not Volume(source="/data", target="/data").named
+
+
+def test_an_objective_as_people_write_it() -> None:
+    slo = Slo.parse("p50=2ms, p99.9=10ms, errors=1%")
+    assert (slo.p50, slo.p90, slo.p99, slo.p999, slo.errors) == (0.002, None, None, 0.01, 0.01)
+    assert Slo.parse("p999=10ms").p999 == Slo.parse("p99.9=10ms").p999
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("p95=5ms", "'p95=5ms' is no objective; write p99=5ms"),
+        ("p99", "'p99' is no objective"),
+        ("", "'' is no objective"),
+        ("p99=1ms,p99=2ms", "'p99=2ms' is no objective"),
+        ("p99=fast", "'fast' is not a duration; write 30s, 500ms or 5m"),
+        ("errors=2", "'2' is not a share; write 0.1% or 70%"),
+        ("p50=2ms,p99=1ms", "p50 0.002 s is more than p99 0.001 s"),
+    ],
+)
+def test_an_objective_that_makes_no_sense(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{said}"):
+        Slo.parse(text)

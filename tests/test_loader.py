@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nautilus_cli.errors import ConfigError
-from nautilus_cli.fleet import Engine, Fleet, Replicas, Security, Ulimit, Volume
+from nautilus_cli.fleet import Bench, Engine, Fleet, Replicas, Security, Slo, Ulimit, Volume
 from nautilus_cli.loader import Loaded, load
 
 Write = Callable[[str], Path]
@@ -307,6 +307,26 @@ def test_the_gateway_is_built_on_the_base_image_of_the_environment(write: Write)
     assert fleet_of(write(rest)).gateway.base_image == "python:3.13-slim-bookworm"
     assert fleet_of(write(rest), {"NAUTILUS_BASE_IMAGE": "mine:1"}).gateway.base_image == "mine:1"
     assert fleet_of(write(rest + "gateway: {base_image: other}")).gateway.base_image == "other"
+
+
+def test_slo_and_bench_are_merged_with_defaults_and_headers_may_begin_with_x(write: Write) -> None:
+    (risk,) = fleet_of(
+        write(
+            """
+            defaults: {slo: {errors: 0.1%, p99: 9ms}, bench: {headers: {x-desk: fx}}}
+            engines:
+              risk:
+                image: nginx
+                port: 80
+                slo: {p99: 2ms}
+                bench: {path: "/a?b=c", method: POST, body: 12, headers: [X-User=me], rate: 50}
+            """
+        )
+    ).engines.values()
+    assert risk.slo == Slo.model_validate({"p99": "2ms", "errors": "0.1%"})
+    assert risk.bench == Bench(
+        path="/a?b=c", method="POST", body="12", headers={"x-desk": "fx", "X-User": "me"}, rate=50
+    )
 
 
 def test_a_variable_that_is_no_text_does_no_harm(write: Write) -> None:

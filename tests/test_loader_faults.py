@@ -54,7 +54,15 @@ OF_AN_ENGINE = [
     ("update: {delay: 1s}", "5:14: engines.a.update.delay: is not supported yet"),
     ("update: {failure_action: pause}", "5:14: engines.a.update.failure_action: 'pause' is not supported yet"),
     ("update: {failure_action: stop}", "5:14: engines.a.update.failure_action: 'stop' is not allowed; write rollback"),
-    ("slo: {p99: 5ms}", "5:5: engines.a.slo: is not supported yet"),
+    ("slo: {p99: 5}", "5:11: engines.a.slo.p99: 5 is not a duration; write 30s, 500ms or 5m"),
+    ("slo: {p95: 5ms}", "5:11: engines.a.slo.p95: unknown key; did you mean 'p99'?"),
+    ("slo: {errors: 1}", "5:11: engines.a.slo.errors: 1 is not a share; write 0.1% or 70%"),
+    ("slo: {p50: 2s, p99: 1s}", "5:5: engines.a.slo: p50 2 s is more than p99 1 s"),
+    ("bench: {path: x}", "5:13: engines.a.bench.path: 'x' is not a path of a URL; write /health, without spaces and quotes"),
+    ("bench: {method: TRACE}", "5:13: engines.a.bench.method: 'TRACE' is not allowed; write GET, HEAD, POST, PUT, PATCH or DELETE"),
+    ("bench: {rate: 0}", "5:13: engines.a.bench.rate: 0 is not a rate; write a number of requests per second, up to 1000000"),
+    ("bench: {headers: {a b: c}}", "5:13: engines.a.bench.headers: 'a b' is not an HTTP header of one line; write X-Name: value"),
+    ("autoscale: {cpu: 70%}", "5:5: engines.a.autoscale: is not supported yet"),
     ("ports: [80]", "5:5: engines.a.ports: unknown key; here it is port"),
     ("mem_limit: 1g", "5:5: engines.a.mem_limit: unknown key; here it is resources.memory"),
     ("name: b", "5:5: engines.a.name: unknown key"),
@@ -176,7 +184,7 @@ engines:
     imagee: x
     resources:
       memory: 1 GBB
-    slo: {p99: 3ms}
+    autoscale: {cpu: 70%}
     depends_on: [rediss, web]
   web: {image: nginx, port: "${P:?set it}", depends_on: [risk]}
 services:
@@ -196,7 +204,7 @@ engines.yaml:6:3: engines.risk: needs build or image
 engines.yaml:7:5: engines.risk.port: must be at most 65535, not 70000
 engines.yaml:8:5: engines.risk.imagee: unknown key; did you mean 'image'?
 engines.yaml:10:7: engines.risk.resources.memory: '1 GBB' is not a size; write 1GiB or 512MiB
-engines.yaml:11:5: engines.risk.slo: is not supported yet
+engines.yaml:11:5: engines.risk.autoscale: is not supported yet
 engines.yaml:12:5: engines.risk.depends_on: these wait for each other: risk -> web -> risk
 engines.yaml:12:18: engines.risk.depends_on[0]: there is no engine or service 'rediss'; did you mean 'redis'?
 engines.yaml:13:23: engines.web.port: P must be set: set it

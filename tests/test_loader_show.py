@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nautilus_cli.fleet import (
+    Bench,
     Build,
     CommandCheck,
     Engine,
@@ -27,6 +28,7 @@ from nautilus_cli.fleet import (
     Resources,
     Security,
     Service,
+    Slo,
     Ulimit,
     Update,
     Volume,
@@ -137,7 +139,8 @@ BEYOND = re.compile(
     r"min 5|stands here twice|there is no|wait for|taken by|mounted on|stands in this list|cannot be read|nautilus"
     r"|more than|'\$|must be set|closed|possible|kernel|no name of a variable|is not a user|a/\.\.|this name too"
     r"|needs build|both build|at least one engine|context: is required|longer than|\[0\]: 'x' is not an abs|granted"
-    r"|the tag|name of a volume|no time at all|not an IP|hush|0' is no|not set|merges|cap_drop|soft"
+    r"|the tag|name of a volume|no time at all|not an IP|hush|0' is no|not set|merges|cap_drop|soft|not a rate"
+    r"|HTTP header"
 )
 
 
@@ -165,6 +168,7 @@ def test_the_schema_refuses_what_the_loader_refuses(text: str) -> None:
         "environment: [A=1, B]", "environment: {A: 1, B: , C: true}", "env_file: a", "env_file: [a, b]", "tmpfs: /x",
         "ulimits: {nofile: 1, core: {soft: 0, hard: -1}}", "labels: [a=b]", "x-mine: {any: thing}", "init: '${INIT}'",
         "resources: {cpus: 0.5, memory: 1048576000, x-why: not}", "volumes: ['./a:/b:ro', 'c:/d']",
+        "slo: {p99: 5ms, errors: 0.1%}", "bench: {path: /x, headers: [A=b], rate: 5}", "bench: {headers: {x-a: 1}}",
         "security: {user: 1000, cap_add: [NET_RAW]}", "stop_signal: SIGRTMIN+3", "healthcheck: {interval: 1m30s}",
     ],
 )  # fmt: skip
@@ -232,6 +236,12 @@ def test_the_value_of_a_secret_is_never_shown(tmp_path: Path) -> None:
     assert resolved(fleet)["secrets"] == {"key": {"file": f"{tmp_path}/key"}, "env": {"environment": "TOKEN"}}
 
 
+def test_a_header_that_identifies_is_masked(tmp_path: Path) -> None:
+    headers = {"Authorization": "hush", "X-Api-Key": "hush", "cookie": "hush", "Accept": "text/plain"}
+    shown = resolved(fleet_with(tmp_path, bench=Bench(headers=headers)))["engines"]["a"]["bench"]["headers"]
+    assert shown == {**dict.fromkeys(headers, "********"), "Accept": "text/plain"}
+
+
 def reloaded(fleet: Fleet, folder: Path) -> Fleet:
     (folder / "engines.yaml").write_text(render(fleet), encoding="utf-8")
     return load([folder / "engines.yaml"], {}).fleet
@@ -287,6 +297,21 @@ RESOURCES = st.builds(
     lambda cpus, memory: Resources.model_validate({"cpus": cpus, "memory": memory}),
     st.one_of(st.none(), st.integers(1, 999).map(lambda n: n / 100)),
     st.one_of(st.none(), st.integers(6 * 2**20, 2**42)),
+)
+SLOS = st.builds(
+    lambda bounds, errors: Slo.model_validate(
+        {**dict(zip(("p50", "p90", "p99", "p999"), (f"{us}us" for us in sorted(bounds)), strict=False)), **errors}
+    ),
+    st.lists(st.integers(1, 10**9), max_size=4),
+    st.one_of(st.just({}), st.integers(0, 1000).map(lambda tenths: {"errors": f"{tenths / 10}%"})),
+)
+BENCHES = st.builds(
+    Bench,
+    path=st.sampled_from([None, "/a?b=$c"]),
+    method=st.sampled_from(["GET", "POST"]),
+    headers=st.dictionaries(KEYS, st.sampled_from(["1", "no", "a: b", ""]), max_size=2),
+    body=st.one_of(st.none(), VALUES),
+    rate=st.one_of(st.none(), st.integers(1, 10**7).map(lambda tenths: tenths / 10)),
 )
 CHECKS = {"interval": SECONDS, "timeout": SECONDS, "retries": st.integers(1, 9), "start_period": SECONDS}
 REPLICAS = st.tuples(COUNTS, COUNTS).map(lambda pair: Replicas(min=min(pair), max=max(pair)))
@@ -349,6 +374,8 @@ def fleets(draw: st.DrawFn, folder: str) -> Fleet:
             container_port=draw(st.integers(1, 65535)),
             replicas=draw(REPLICAS),
             healthcheck=draw(st.builds(HealthCheck, path=st.just("/$x"), **CHECKS)),
+            slo=draw(SLOS),
+            bench=draw(BENCHES),
             update=draw(st.builds(Update, parallelism=COUNTS, monitor=SECONDS, drain=SECONDS)),
             depends_on=("store",),
             **source,

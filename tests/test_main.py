@@ -17,10 +17,12 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from nautilus_cli import errors, runtimes
+from nautilus_cli.commands.bench import stopping
 from nautilus_cli.errors import NautilusError
 from nautilus_cli.fleet import Fleet
 from nautilus_cli.main import app
 from nautilus_cli.runtimes.base import Finding, Happening, Verdict
+from tests.bench_fakes import FakeGenerator
 from tests.fakes import FakeRuntime
 
 README = Path(__file__).parent.parent / "README.md"
@@ -44,6 +46,7 @@ NAMES = (
     "exec",
     "events",
     "pull",
+    "bench",
 )
 
 
@@ -344,4 +347,93 @@ def test_the_first_signal_ends_at_a_step_the_second_at_once() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (run.stdout, run.returncode) == ("first\n", errors.INTERRUPTED)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> FakeGenerator:
+    """The load generator of `nautilus bench`, whose target is a formula."""
+    generator = FakeGenerator(capacity=1000, alone=0.008)
+    monkeypatch.setattr("nautilus_cli.bench.apart.run", generator)
+    return generator
+
+
+def promise(cli: Cli, **keys: object) -> None:
+    risk = {**FILE["engines"]["risk"], **keys}  # type: ignore[index]
+    cli.write({**FILE, "engines": {"risk": risk}})
+    cli.run("up")
+
+
+def test_bench_measures_every_engine_and_a_missed_slo_is_1(cli: Cli, load: FakeGenerator) -> None:
+    promise(cli, slo={"p99": "20ms"})
+    result = cli.run("bench")
+    assert result.exit_code == 0
+    assert re.search(r"risk +1/1 +1,000 +499 +16ms .* met\s", result.stdout)
+    assert re.search(r"risk +peak +64 connections +1,000/s", result.stderr)
+    promise(cli, slo={"p99": "1ms"}, bench={"rate": 100})
+    result = cli.run("bench")
+    assert result.exit_code == 1
+    assert "objective p99 <= 1ms: MISSED, measured 8.89ms" in " ".join(result.stdout.split())
+
+
+def test_bench_of_an_engine_that_lacks_replicas_is_1(cli: Cli, load: FakeGenerator) -> None:
+    result = cli.run("bench", "factor")
+    assert result.exit_code == 1
+    assert "factor: not measured: 0 of 2 replicas are ready" in result.stdout
+
+
+def test_bench_of_a_url_needs_no_file(tmp_path: Path, load: FakeGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["bench", "http://127.0.0.1:8200/x", "--rate", "50", "-d", "2s", "--json", "--save", "--hgrm", "a/b.hgrm"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0
+    data = json.loads(result.stdout)
+    assert (data["schema"], data["subjects"][0]["request"]["url"]) == ("nautilus.bench/1", "http://127.0.0.1:8200/x")
+    assert load.profiles[0].duration == 2
+    (saved,) = (tmp_path / ".nautilus/bench").glob("*.json")
+    assert json.loads(saved.read_text()) == data
+    assert "#[Max" in (tmp_path / "a/b.hgrm").read_text()
+
+
+def test_bench_is_interrupted_with_130_and_a_report(cli: Cli, load: FakeGenerator) -> None:
+    promise(cli)
+    load.stop_at = 2
+    result = cli.run("bench")
+    assert result.exit_code == errors.INTERRUPTED
+    assert re.search(r"risk +1/1 +1,000", result.stdout)
+
+
+def test_bench_is_strict_about_its_generator_only_when_asked(cli: Cli, load: FakeGenerator) -> None:
+    promise(cli)
+    load.health = {"late_p99": 0.05}
+    assert cli.run("bench", "risk", "--rate", "50").exit_code == 0
+    assert cli.run("bench", "risk", "--rate", "50", "--strict").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rsk"], "did you mean 'risk'?; a URL begins with http://"),
+        (["http://192.0.2.1"], "add --allow-remote"),
+        (["risk", "--sweep", "1,x"], "'x' is not a number of connections"),
+        (["risk", "--slo", "p95=1ms"], "'p95=1ms' is no objective"),
+        (["risk", "--rate", "5", "--sweep", "1"], "are different measurements"),
+        (["risk", "--body", "@nothere"], "'nothere' cannot be read: No such file or directory"),
+        (["--hgrm", "x"], "--hgrm writes one distribution"),
+        (["risk", "--duration", "soon"], "--duration: 'soon' is not a duration"),
+    ],
+)
+def test_bench_refuses_what_makes_no_sense_and_loads_nothing(
+    cli: Cli, load: FakeGenerator, words: list[str], said: str
+) -> None:
+    result = cli.run("bench", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert load.profiles == []
+
+
+def test_the_first_signal_of_a_bench_only_ends_the_run() -> None:
+    with stopping() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.wait(5)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

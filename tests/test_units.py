@@ -17,9 +17,11 @@ from nautilus_cli.units import (
     parse_whole,
     show_cpus,
     show_duration,
+    show_latency,
     show_size,
     shown,
     write_duration,
+    write_share,
 )
 
 
@@ -122,6 +124,32 @@ def test_what_is_no_share(text: object) -> None:
 @given(st.integers(1, 102400).map(lambda hundredths: hundredths / 100))
 def test_cpus_are_written_exactly(cpus: float) -> None:
     assert parse_cpus(show_cpus(cpus)) == cpus
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0us"),
+        (45e-6, "45us"),
+        (999.7e-6, "1ms"),
+        (0.001236, "1.24ms"),
+        (0.3124, "312ms"),
+        (0.9996, "1s"),
+        (61, "61s"),
+    ],
+)
+def test_latencies_have_three_digits(seconds: float, text: str) -> None:
+    assert show_latency(seconds) == text
+
+
+@given(st.integers(0, 10**6).map(lambda parts: f"{parts / 10**4}%"))
+def test_shares_are_written_exactly(text: str) -> None:
+    assert parse_share(write_share(parse_share(text))) == parse_share(text)
+
+
+@pytest.mark.parametrize("text", ["0.1%", "70%", "0%", "100%", "99.95%"])
+def test_shares_are_written_as_people_do(text: str) -> None:
+    assert write_share(parse_share(text)) == text
 
 
 @pytest.mark.parametrize("text", ["lots", "-1", "1e3", "nan", "inf", "1_0", True, None, ""])

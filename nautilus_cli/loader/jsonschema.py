@@ -27,6 +27,7 @@ _SHORT: dict[str, Schema] = {
     "env_file": {**_WORDS, "description": "Files of KEY=value lines; what `environment` says wins."},
     "environment": _PAIRS,
     "labels": _PAIRS,
+    "headers": _PAIRS,
     "args": _PAIRS,
     "volumes": {"type": "array", "items": {"type": "string", "pattern": "^[^:]+:[^:]+(:(ro|rw))?$|\\$"}},
     "replicas": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 200}, {"$ref": "#/$defs/Replicas"}, _VARIABLE]},

@@ -16,8 +16,6 @@ from nautilus_cli.loader.tree import Node
 NOT_YET = (
     "runtime=process",
     "runtime=swarm",
-    "engine.slo",
-    "engine.bench",
     "engine.autoscale",
     "engine.hooks",
     "engine.process",

@@ -10,7 +10,7 @@ from nautilus_cli.loader.origin import Variables
 from nautilus_cli.loader.tree import Node, scalar, usable
 
 _NAMED = ("engines", "services", "secrets")
-_FREE = ("environment", "labels", "ulimits", "args")
+_FREE = ("environment", "labels", "ulimits", "args", "headers")
 
 
 def settled(node: Node, environ: Variables, faults: Faults) -> Node:

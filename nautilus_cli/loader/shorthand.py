@@ -100,6 +100,13 @@ def check(node: Node, faults: Faults) -> Node:
     return node.put("command", words(node.children["command"], faults)) if node.has("command") else node
 
 
+def bench(node: Node, faults: Faults) -> Node:
+    """The headers, as a mapping or a list; a body is text, however it looks."""
+    if node.has("headers"):
+        node = node.put("headers", pairs(node.children["headers"], faults))
+    return node.put("body", text(node.children["body"])) if node.has("body") else node
+
+
 def volumes(node: Node, faults: Faults) -> Node:
     """`data:/data:ro` becomes source, target and whether it is read-only."""
     if not isinstance(node.value, list):
@@ -124,6 +131,7 @@ def volume(node: Node, faults: Faults) -> Node | None:
 
 
 FORMS: dict[str, Form] = {
+    "bench": bench,
     "build": build,
     "command": words,
     "entrypoint": words,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MASK = "********"
 
 _SECRET = re.compile(r"PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIAL|(TOKEN|KEY|PASS)S?($|[^A-Z])")
+_CREDENTIALS = ("AUTHORIZATION", "COOKIE")
 _IN_URL = re.compile(r"(\w://[^/@\s:]*:)[^/@\s]+@")
 
 
@@ -40,7 +41,8 @@ def annotated(loaded: Loaded) -> str:
 
 def looks_secret(key: str) -> bool:
     """Whether a variable of this name usually holds what nobody else may read."""
-    return bool(_SECRET.search(key.upper()))
+    name = key.upper().replace("-", "_")
+    return bool(_SECRET.search(name)) or name.endswith(_CREDENTIALS)
 
 
 def _workload(workload: Workload, data: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +50,8 @@ def _workload(workload: Workload, data: dict[str, Any]) -> dict[str, Any]:
     data = {**data, "name": None, "volumes": [_volume(volume) for volume in workload.volumes]}
     for key in ("environment", "labels"):
         data[key] = _masked(data[key])
+    if data.get("bench"):
+        data["bench"] = {**data["bench"], "headers": _masked(data["bench"]["headers"])}
     if built:
         data["build"] = {**data["build"], "args": _masked(data["build"]["args"])}
     # An engine that is built is strict unless the file says otherwise, so that what is not strict must be said.

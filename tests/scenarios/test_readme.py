@@ -12,11 +12,12 @@ from tests.scenarios.world import REDIS, World, server
 
 pytestmark = pytest.mark.docker
 README = Path(__file__).parents[2] / "README.md"
+BENCH = README.parent / "docs/bench.md"
 
 
-def commands() -> list[tuple[list[str], int]]:
-    """The words of each command in the README's console blocks, and the exit code that it names."""
-    blocks = re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL)
+def commands(page: Path = README) -> list[tuple[list[str], int]]:
+    """The words of each command in a page's console blocks, and the exit code that it names."""
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL)
     found = []
     for line in "".join(blocks).splitlines():
         shown, _, remark = line.removeprefix("$ ").partition("#")
