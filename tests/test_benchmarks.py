@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import cast
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.bench_accuracy import Pairs, Server, measure_busy, measure_ceiling, measure_one
 from benchmarks.figures import Load, Section, Series, Target, against, middle, parse_wrk, ratio, table, turns
 from benchmarks.up_vs_compose import SECTIONS, arguments, latency_section, quick
+from benchmarks.wrk import Figures, Histogram, parse, raw, summary
 
 REPORT = """Running 3s test @ http://127.0.0.1:8100/health
   1 threads and 32 connections
@@ -170,3 +174,92 @@ def test_wrong_arguments(words: list[str], capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit, match="2"):
         arguments(words)
     assert words[0] in capsys.readouterr().err
+
+
+def corrected(latencies: list[int], interval: int) -> Histogram:
+    """What wrk 4 makes of latencies, step by step as it does."""
+    histogram = np.bincount(latencies)
+    for value in range(2 * interval, len(histogram)):
+        count, earlier = histogram[value], value - interval
+        while count and earlier > interval:
+            histogram[earlier] += count
+            earlier -= interval
+    return histogram
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=50), st.integers(1, 300))
+def test_the_correction_of_wrk_is_undone(latencies: list[int], interval: int) -> None:
+    histogram = corrected(latencies, interval)
+    assert raw(histogram, interval, len(latencies)).tolist() == np.bincount(latencies).tolist()
+
+
+def test_a_correction_of_another_kind_is_noticed() -> None:
+    with pytest.raises(ValueError, match="not undone: 3 latencies of 4"):
+        raw(np.bincount([10, 20, 30]), 100, 4)
+    with pytest.raises(ValueError, match="not undone"):
+        raw(corrected([10, 55, 300], 50), 49, 3)
+
+
+@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=200))
+def test_figures_of_a_histogram(latencies: list[int]) -> None:
+    mean, p50, p99, longest = summary(np.bincount(latencies))
+    assert mean == pytest.approx(np.mean(latencies) / 1e6)
+    assert longest == max(latencies) / 1e6
+    for value, share in ((p50, 50), (p99, 99)):
+        assert value == pytest.approx(np.percentile(latencies, share, method="inverted_cdf") / 1e6)
+
+
+def test_what_the_hook_of_wrk_writes() -> None:
+    runtime, completed, histogram = parse("Requests/sec: 12\nhistogram 2000000 3\n1 2\n4 1\n")
+    assert (runtime, completed, histogram.tolist()) == (2_000_000, 3, [0, 2, 0, 0, 1])
+    with pytest.raises(ValueError, match="no histogram: 'nothing'"):
+        parse("nothing")
+
+
+class Measured(Pairs):
+    """Pairs that were measured already."""
+
+    def __init__(self, *pairs: tuple[Figures, Figures]) -> None:
+        self._pairs = pairs
+
+    def measure(self, server: Server, connections: int) -> list[dict[str, Figures]]:
+        return [{"nautilus": ours, "wrk": theirs} for ours, theirs in self._pairs]
+
+
+def figures(p50: float = 100e-6, p99: float = 200e-6, rate: float = 1000, cpu: float = 10e-6) -> Figures:
+    return Figures(rate, p50, p50, p99, p99, cpu)
+
+
+SERVER = cast(Server, None)  # not asked
+
+
+def test_latency_may_differ_by_a_share_or_by_a_few_microseconds() -> None:
+    pairs = [(figures(120e-6), figures(100e-6)), (figures(90e-6), figures(100e-6)), (figures(160e-6), figures(150e-6))]
+    found = measure_one(SERVER, Measured(*pairs))
+    assert [str(target) for target in found.targets] == [
+        "met    A1 p50, apart: 10.00 us, at most 15.00 us",  # the median of +20, -10 and +10
+        "met    A1 p99, apart: 0.00 us, at most 40.00 us",
+    ]
+    assert found.table.splitlines()[1:] == [
+        "1, nautilus             1,000.0    120.0   120.0   200.0   200.0           0.120    10.0",
+        "1, wrk                  1,000.0    100.0   100.0   200.0   200.0           0.100    10.0",
+        "1, ratio                   1.00     1.07    1.07    1.00    1.00            1.07    1.00",
+    ]
+
+
+def test_a_busy_server_is_compared_without_its_speed() -> None:
+    pairs = [(figures(rate=500, p50=200e-6), figures(rate=1000, p50=100e-6)), (figures(rate=1040), figures())]
+    assert [str(target) for target in measure_busy(SERVER, Measured(*pairs[:1])).targets] == [
+        "met    A2 p50 x rate / connections, apart from wrk's: 0.00 %, at most 3.00 %"
+    ]
+    assert not measure_busy(SERVER, Measured(pairs[1])).targets[0].met
+
+
+def test_the_ceiling_is_that_of_each_pair() -> None:
+    pairs = [(figures(rate=900), figures()), (figures(rate=90, cpu=14e-6), figures(rate=100))]
+    targets = measure_ceiling(SERVER, Measured(*pairs)).targets
+    assert [round(target.value, 2) for target in targets] == [1.11, 1.2] * 3
+    assert all(target.met for target in targets)
+    assert not any(
+        target.met for target in measure_ceiling(SERVER, Measured(*[(figures(rate=600, cpu=14e-6), figures())])).targets
+    )
