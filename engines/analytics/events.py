@@ -1,11 +1,13 @@
 """What analytics does with trading data: positions and prices become performance metrics."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from engines.base.books import PortfolioBook, PriceBook
 from engines.base.bus import Bus, Effect, Message, Publish
 from engines.base.engine import Reply
 from engines.base.portfolios import Portfolio
+from engines.base.problem import Problem
 from engines.base.trading import POSITIONS, PRICES, PositionsUpdate, PriceUpdate, topic
 
 PERFORMANCE = "analytics.performance"
@@ -34,7 +36,11 @@ class Events:
         """A new price is stored, and the performance of every portfolio that it is in is published."""
         update: PriceUpdate = message.read(PriceUpdate)
         put = self._prices.accept(update, message.at)
-        return [put, *(self._performance(portfolio) for portfolio in self._held.holding(update.symbol))]
+        effects: list[Effect] = [put]
+        for portfolio in self._held.holding(update.symbol):
+            with suppress(Problem):  # worth nothing any more: risk tells of it, and the others are measured
+                effects.append(self._performance(portfolio))
+        return effects
 
     def _performance(self, portfolio: Portfolio) -> Publish:
         return Publish(topic(PERFORMANCE, portfolio.id), self._analyse(portfolio))

@@ -6,17 +6,15 @@ from typing import Protocol
 from engines.base.books import PortfolioBook, PriceBook
 from engines.base.bus import Bus, Effect, Message, Publish
 from engines.base.portfolios import Portfolio
+from engines.base.problem import Problem
 from engines.base.trading import FILLS, POSITIONS, PRICES, Fill, PositionsUpdate, PriceUpdate, topic
-from engines.risk.limits import Verdict
+from engines.risk.limits import Severity, Verdict
 
 BREACHES = "risk.breaches"
 
 
 class Checked(Protocol):
     """What a check says."""
-
-    @property
-    def portfolio_id(self) -> str: ...
 
     @property
     def limits(self) -> Sequence[Verdict]: ...
@@ -55,9 +53,18 @@ class Events:
 
     def _alerts(self, portfolio: Portfolio) -> list[Publish]:
         """One for each limit that is exceeded now, whether or not it was before."""
-        checked = self._check(portfolio)
-        where = topic(BREACHES, checked.portfolio_id)
-        return [Publish(where, alert(checked.portfolio_id, verdict)) for verdict in checked.limits if verdict.breached]
+        where = topic(BREACHES, portfolio.id)
+        try:
+            verdicts = self._check(portfolio).limits
+        except Problem as problem:  # no limit is defined on it, and all are exceeded
+            return [Publish(where, worthless(portfolio.id, problem))]
+        return [Publish(where, alert(portfolio.id, verdict)) for verdict in verdicts if verdict.breached]
+
+
+def worthless(portfolio_id: str, problem: Problem) -> dict[str, str]:
+    """What an alert says of a portfolio whose equity is lost."""
+    names = {"limit_id": "positive-equity", "kind": "equity", "severity": Severity.CRITICAL}
+    return {"portfolio_id": portfolio_id, **names, "detail": problem.detail}
 
 
 def alert(portfolio_id: str, verdict: Verdict) -> dict[str, str | float]:

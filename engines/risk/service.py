@@ -190,7 +190,7 @@ class Risk:
 
     def breaches(self, _: Call) -> Breaches:
         """The limits that held portfolios exceed"""
-        if self._priced != self._prices.changes:
+        if self._checked != self._prices.changes:
             self._check_all()
         return Breaches(breaches=self._book.breaches)
 
@@ -213,6 +213,7 @@ class Risk:
             self._check_all()
 
     def _check_all(self) -> None:
+        self._checked = self._prices.changes
         for portfolio in self._held.values():
             self._recheck(portfolio)
 
