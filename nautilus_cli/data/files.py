@@ -20,13 +20,12 @@ class Row:
 
 def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a file that has these columns, in any order, and may have others; `ConfigError` otherwise."""
+    hint = f"its first line must name {','.join(columns)}"
     try:
         found = _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _csv(path)
         head = next(found)
         if missing := [column for column in columns if column not in head]:
-            raise ConfigError(
-                f"{path}: no column {', '.join(missing)}", f"its first line must name {','.join(columns)}"
-            )
+            raise ConfigError(f"{path}:1: no column {', '.join(missing)}", hint)
         for line, cells in enumerate(found, start=2):
             if any(cells):
                 yield Row(line, dict(zip(head, [*cells, *[""] * (len(head) - len(cells))], strict=False)))
@@ -35,7 +34,7 @@ def rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not text", "a Parquet file is named .parquet") from None
     except StopIteration:
-        raise ConfigError(f"{path} is empty", f"its first line must name {','.join(columns)}") from None
+        raise ConfigError(f"{path} is empty", hint) from None
 
 
 def _csv(path: Path) -> Iterator[list[str]]:

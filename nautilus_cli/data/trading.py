@@ -67,9 +67,7 @@ def refused(path: Path, faults: Iterable[tuple[int, str]]) -> ConfigError:
     lines = [f"{path}:{line}: {text}" for line, text in found[:SHOWN]]
     if len(found) > SHOWN:
         lines.append(f"and {len(found) - SHOWN} more")
-    return ConfigError(
-        "\n".join(lines), f"correct {'this line' if len(found) == 1 else 'these lines'}; nothing was sent"
-    )
+    return ConfigError("\n".join(lines), "correct what is wrong and load the file again; nothing of it was sent")
 
 
 def _symbol(row: Row) -> str:

@@ -109,7 +109,10 @@ def test_positions_become_metrics_and_alerts_and_are_served_by_everyone(server: 
         alerts = published(server, RISK)
         assert {payload["limit_id"] for _, payload in alerts} == {"single-name-concentration"}
         assert Counter(topic for topic, _ in alerts) == {f"risk.breaches.mine_{n}": 1 for n in range(20)}
-        for each in [*fleet["analytics"], *fleet["risk"]]:
+        everyone = [*fleet["analytics"], *fleet["risk"]]
+        tables = [one.bus.replicated.tables["portfolios"] for one in everyone]
+        await until(lambda: all(table.get("mine 7") for table in tables))
+        for each in everyone:
             assert (await each.get("/portfolios/mine 7"))["name"] == "one stock"
         handled = [[one.bus.counters.consumed for one in fleet[name]] for name in ("analytics", "risk")]
         assert [sum(counts) for counts in handled] == [20, 20]
@@ -125,8 +128,11 @@ def test_fills_change_the_book_exactly_once(server: Server, play: Any) -> None:
             fill = {"portfolio_id": "portfolio_002", "symbol": "KO", "quantity": 2, "price": 60.0}
             source.publish("trading.fills.portfolio_002", fill)
         await until(lambda: server.client.xlen(ANALYTICS) >= 50)
+        everyone = [*fleet["analytics"], *fleet["risk"]]
+        tables = [one.bus.replicated.tables["portfolios"] for one in everyone]
+        await until(lambda: len({table.version("portfolio_002") for table in tables}) == 1)
         shares = next(one["quantity"] for one in before["positions"] if one["symbol"] == "KO")
-        for each in [*fleet["analytics"], *fleet["risk"]]:
+        for each in everyone:
             after = await each.get("/portfolios/portfolio_002")
             assert next(one["quantity"] for one in after["positions"] if one["symbol"] == "KO") == shares + 100
             assert after["cash"] == pytest.approx(before["cash"] - 6000)
