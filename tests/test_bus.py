@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from engines.base.bus import topics
+from engines.base.bus import BusOptions, topics
 from nautilus_cli.bus import contract
 from nautilus_cli.bus.contract import Group, Message, Overview, Stream
 from nautilus_cli.bus.redis import Redis, command, line_of
@@ -149,6 +149,7 @@ def test_both_sides_agree_on_what_is_a_topic_and_a_pattern(text: str) -> None:
 
 def test_both_sides_agree_on_names() -> None:
     assert (contract.STREAMS, contract.DEAD_LETTERS) == (topics.STREAMS, topics.DEAD_LETTERS)
+    assert BusOptions(host="redis").retained == contract.RETAINED
     assert contract.stream_of("risk.**") == topics.stream("risk.x")
 
 

@@ -1,4 +1,4 @@
-"""What factor does with trading data: a new price becomes new factor scores of its stock among all stocks."""
+"""What factor does with trading data: a new price becomes new scores of its stock among all stocks."""
 
 from collections.abc import Sequence
 
@@ -31,12 +31,13 @@ class Events:
         if update.symbol not in symbols:
             return [put]
         row = self._scores()[:, symbols.index(update.symbol)].tolist()
-        scores = dict(zip(model.names(), row, strict=True))
-        said = {"symbol": update.symbol, "date": update.date, "scores": scores}
+        said = {"symbol": update.symbol, "date": update.date, "scores": dict(zip(model.FAMILIES, row, strict=True))}
         return [put, Publish(topic(SCORES, update.symbol), said)]
 
     def _scores(self) -> model.Floats:
-        """z-scores (factors, stocks) on the newest day."""
+        """Scores (families, stocks) on the newest day: the mean of a family's z-scores over all windows."""
         year = self._prices.current.last(YEAR)
         market = np.broadcast_to(year.index, (len(year.symbols), YEAR))
-        return model.z_scores(model.factors(year.closes.T, market))
+        scores = model.z_scores(model.factors(year.closes.T, market))
+        means: model.Floats = np.nanmean(scores.reshape(len(model.FAMILIES), -1, len(year.symbols)), axis=1)
+        return means

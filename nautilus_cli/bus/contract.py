@@ -11,7 +11,7 @@ from nautilus_cli.errors import ConfigError
 
 STREAMS = "nautilus:bus:"
 DEAD_LETTERS = "nautilus:dead-letters"
-RETAINED = 100_000
+RETAINED = 50_000
 WORD = r"[A-Za-z0-9_@:=-]+"
 FAMILY = r"[a-z][a-z0-9_-]*"
 TOPIC = re.compile(rf"{FAMILY}(\.{WORD})+")

@@ -15,11 +15,22 @@ if TYPE_CHECKING:
     from nautilus_cli.data.engines import Sent
     from nautilus_cli.fleet import Fleet
 
-app = typer.Typer(help="Load positions and prices into the fleet.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a first line of names, or Parquet.")]
 EngineName = Annotated[
     str | None, typer.Option("--engine", "-e", help="Where it is sent; otherwise the first engine that takes it.")
 ]
+
+
+@app.callback()
+def load() -> None:
+    """Load positions and prices from CSV or Parquet files into the running fleet.
+
+    \b
+    Examples:
+      nautilus load portfolio desk-7.csv --cash 250000
+      nautilus load prices closes.parquet
+    """
 
 
 @app.command()

@@ -149,7 +149,8 @@ def test_prices_become_scores_metrics_and_alerts_and_value_what_is_held(server: 
         fleet["factor"][0].bus.publish("market.prices.AAPL", {"symbol": "AAPL", "date": "2022-12-29", "close": 1000.0})
         await until(lambda: server.client.xlen(FACTORS) and server.client.xlen(ANALYTICS) and server.client.xlen(RISK))
         ((topic, scores),) = published(server, FACTORS)
-        assert (topic, scores["symbol"], len(scores["scores"])) == ("factors.scores.AAPL", "AAPL", 400)
+        assert (topic, scores["symbol"], len(scores["scores"])) == ("factors.scores.AAPL", "AAPL", 10)
+        assert scores["scores"]["momentum"] > 3  # it has risen by far the most
         alerts = [payload for _, payload in published(server, RISK)]
         said = [(alert["portfolio_id"], alert["limit_id"]) for alert in alerts]
         assert ("portfolio_006", "positive-equity") in said  # it is short of the stock

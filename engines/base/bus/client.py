@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-import os
 import secrets
 from collections.abc import Awaitable, Callable
+from itertools import count
 from time import time_ns
 from typing import Any
 
@@ -16,15 +16,17 @@ from engines.base.bus.counters import Counters
 from engines.base.bus.flusher import Flusher
 from engines.base.bus.interface import BusState
 from engines.base.bus.link import Link, Wire
-from engines.base.bus.messages import Publish
+from engines.base.bus.messages import Outgoing
 from engines.base.bus.options import BusOptions
 from engines.base.bus.replication import Replicator
 from engines.base.bus.subscriptions import Handler, Subscriptions
-from engines.base.bus.topics import Priority, TopicError, priority
+from engines.base.bus.topics import Priority, TopicError, check_topic, priority
+from engines.base.bus.topics import stream as stream_of
 from engines.base.state import State
 
 URGENT = (Priority.CRITICAL, Priority.HIGH)  # read on a connection of their own
 FLUSH_SECONDS = 3.0  # that a stop may take
+KNOWN = 10_000  # topics whose stream and priority are remembered
 
 
 log = logging.getLogger("nautilus.bus")
@@ -38,14 +40,16 @@ class BufferedMessageBusClient:
     """
 
     def __init__(self, options: BusOptions, group: str, replica: str, state: State | None = None) -> None:
-        token = secrets.token_hex(4)
+        token = secrets.token_hex(6)
         self.counters = Counters()
         self.replicated = state or State()
         self._options = options
         self._group = group
         self._name = f"{replica}-{token}"
-        self._ids = f"{token}{os.getpid():x}-"
-        self._count = 0
+        self._ids = f"{token}-".encode()
+        self._numbers = count(1)  # one step of it is one operation: threads publish too
+        self._known: dict[str, tuple[Priority, bytes, bytes]] = {}
+        self._encode = msgspec.json.Encoder().encode
         self._buffer = PriorityBuffer(options.capacity)
         self._subscriptions = Subscriptions()
         self._flusher: Flusher | None = None
@@ -74,17 +78,24 @@ class BufferedMessageBusClient:
 
     def publish(self, topic: str, payload: Any) -> bool:
         """Buffer a message; never waits, never raises. False says that it is lost, which is counted."""
-        self._count += 1
         try:
-            message = Publish(topic, payload).outgoing(f"{self._ids}{self._count:x}", time_ns() // 1000)
+            level, stream, name = self._known.get(topic) or self._learn(topic)
+            body = self._encode(payload)
         except (TopicError, TypeError, ValueError, msgspec.MsgspecError) as error:
             self.counters.rejected += 1
             log.error("%r cannot be published: %s", topic, error)
             return False
-        taken = self._buffer.put(priority(topic), message)
+        id_, at = self._ids + b"%x" % next(self._numbers), b"%d" % (time_ns() // 1000)
+        taken = self._buffer.put(level, Outgoing(stream, id_, name, at, body))
         if self._flusher is not None:
             self._flusher.notify()
         return taken
+
+    def _learn(self, topic: str) -> tuple[Priority, bytes, bytes]:
+        known = priority(check_topic(topic)), stream_of(topic).encode(), topic.encode()
+        if len(self._known) < KNOWN:
+            self._known[topic] = known
+        return known
 
     def subscribe(self, pattern: str, handler: Handler) -> None:
         """Hand each message of this pattern to one replica of the group; before `start`. Raises TopicError."""
@@ -120,7 +131,9 @@ class BufferedMessageBusClient:
     def _begin(self, link: Link, session: Callable[[Wire], Awaitable[None]], stop: Callable[[], None]) -> None:
         self._links.append(link)
         self._stops.append(stop)
-        self._tasks.append(asyncio.create_task(link.keep(session)))
+        task = asyncio.create_task(link.keep(session))
+        task.add_done_callback(_tell)
+        self._tasks.append(task)
 
     async def _replicate(self) -> None:
         if not self.replicated.tables:
@@ -133,3 +146,9 @@ class BufferedMessageBusClient:
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         for task in first:
             task.cancel()
+
+
+def _tell(task: "asyncio.Task[None]") -> None:
+    """A session that ends by a bug turns the bus off; the engine serves on."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a part of the bus has failed", exc_info=error)

@@ -2,20 +2,19 @@
 
 import asyncio
 import logging
+from itertools import chain
 from threading import get_ident
-from typing import Any
 
 from redis.exceptions import ResponseError
 
 from engines.base.bus.buffer import PriorityBuffer, Queued
 from engines.base.bus.counters import Counters
-from engines.base.bus.link import Command, Wire
-from engines.base.bus.messages import Outgoing
+from engines.base.bus.link import Script, Wire
 from engines.base.bus.options import BusOptions
 
 BATCH = 512
 HEALTH_SECONDS = 2.0  # an idle connection is asked this often
-FOR_GOOD = ("WRONGTYPE", "ERR")  # refusals that no later try can change
+FOR_GOOD = (b"WRONGTYPE", b"ERR")  # refusals that no later try can change
 
 
 log = logging.getLogger("nautilus.bus")
@@ -28,7 +27,6 @@ class Flusher:
         self._options = options
         self._buffer = buffer
         self._counters = counters
-        self._retained = b"%d" % options.retained
         self._sleeping = False
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -62,36 +60,30 @@ class Flusher:
                 await self._idle(wire)
 
     async def _write(self, wire: Wire, batch: list[Queued]) -> None:
+        words = chain.from_iterable(message for _, message in batch)
         try:
-            answers = await wire.pipeline([self._command(message) for _, message in batch])
+            refusals = await wire.call(*wire.script(Script.PUBLISH, (), self._options.retained, *words))
         except BaseException:
             self._buffer.restore(batch)
             raise
-        self._judge(batch, answers)
+        self._judge(batch, dict(zip(refusals[::2], refusals[1::2], strict=True)))
 
-    def _command(self, message: Outgoing) -> Command:
-        limit = (b"MAXLEN", b"~", self._retained)
-        fields = (b"i", message.id, b"t", message.topic, b"a", message.at, b"d", message.payload)
-        return (b"XADD", message.stream, *limit, b"*", *fields)
-
-    def _judge(self, batch: list[Queued], answers: list[Any]) -> None:
-        """A refused message fails alone: for good, or it is kept and the first such refusal is raised."""
-        kept: list[Queued] = []
-        stored, refusal = 0, None
-        for queued, answer in zip(batch, answers, strict=True):
-            if not isinstance(answer, ResponseError):
-                stored += 1
-            elif str(answer).startswith(FOR_GOOD):
-                self._buffer.discard(queued[0])
-                log.error("%s cannot be published: %s", queued[1].topic.decode(), answer)
+    def _judge(self, batch: list[Queued], refusals: dict[int, bytes]) -> None:
+        """A refused message fails alone: for good, or it is kept and its refusal is raised."""
+        kept = []
+        for place, reason in refusals.items():
+            priority, message = batch[place]
+            if reason.startswith(FOR_GOOD):
+                self._buffer.discard(priority)
+                log.error("%s cannot be published: %s", message.topic.decode(), reason.decode())
             else:
-                kept.append(queued)
-                refusal = refusal or answer
+                kept.append((priority, message))
+        stored = len(batch) - len(refusals)
         self._buffer.settle(stored)
         self._counters.published += stored
-        self._buffer.restore(kept)
-        if refusal is not None:
-            raise refusal
+        if kept:
+            self._buffer.restore(kept)
+            raise ResponseError("; ".join({reason.decode() for reason in refusals.values()}))
 
     async def _idle(self, wire: Wire) -> None:
         self._wake.clear()

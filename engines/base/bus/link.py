@@ -27,6 +27,7 @@ log = logging.getLogger("nautilus.bus")
 class Script(StrEnum):
     """What must happen in Redis in one step; each is a file beside this one."""
 
+    PUBLISH = "publish.lua"
     COMMIT = "commit.lua"
     BURY = "bury.lua"
     TIDY = "tidy.lua"

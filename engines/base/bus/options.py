@@ -15,7 +15,7 @@ class BusOptions:
     auto_reconnect: bool = True  # without it a lost connection turns the bus off
     health_monitoring: bool = True  # an idle connection is asked whether it lives, so that the state shown is true
     capacity: int = 50_000  # messages that wait to be written; more push out the oldest of the lowest priority
-    retained: int = 100_000  # messages that a stream keeps, about
+    retained: int = 50_000  # messages that a stream keeps, about
     claim_after: float = 30.0  # a message that was not handled for so long goes to another replica
     deliveries: int = 5  # after so many it becomes a dead letter
     remembered: int = 50_000  # ids of handled messages, in Redis for each engine, by which duplicates are known
