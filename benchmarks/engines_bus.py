@@ -47,6 +47,18 @@ class Run:
     call: tuple[float, float]  # publish(), p50 and p99
     whole: tuple[float, float]  # publish() to handler, p50 and p99
     missing: int
+    cpu: tuple[float, float]  # for each message, of the publisher and of the consumer
+
+
+def stalls(seconds: float = 1.0) -> float:
+    """The share of a second that a spinning process loses in pauses above 1 ms: what the machine itself adds."""
+    end = time.perf_counter() + seconds
+    last, lost = time.perf_counter(), 0.0
+    while last < end:
+        now = time.perf_counter()
+        lost += now - last if now - last > 0.001 else 0
+        last = now
+    return lost / seconds
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float]:
@@ -77,16 +89,18 @@ async def consume(options: BusOptions, family: str) -> None:
     while bus.state != "connected":
         await asyncio.sleep(0.01)
     print("ready", flush=True)
+    began = time.process_time()
     wanted = int(await asyncio.to_thread(sys.stdin.readline))
     end = time.monotonic() + 20
     while len(seen) < wanted and time.monotonic() < end:
         await asyncio.sleep(0.01)
+    cpu = (time.process_time() - began) / (len(seen) + others) * 1e6
     await bus.stop()
     first = seen[0][0] + WARM * 1e6
     warm = [(sent, handled) for sent, handled in seen if sent > first]
     span = (max(handled for _, handled in warm) - min(handled for _, handled in warm)) / 1e6
     p50, p99 = percentiles([handled - sent for sent, handled in warm])
-    print(json.dumps({"rate": len(warm) / span, "p50": p50, "p99": p99, "seen": len(seen), "others": others}))
+    print(json.dumps({"rate": len(warm) / span, "p50": p50, "p99": p99, "seen": len(seen), "cpu": cpu}))
 
 
 async def publish(options: BusOptions, rates: dict[str, int], seconds: float) -> tuple[dict[str, int], list[float]]:
@@ -105,7 +119,7 @@ async def publish(options: BusOptions, rates: dict[str, int], seconds: float) ->
                 bus.publish(topic, PAYLOAD)
                 calls.append((time.perf_counter_ns() - start) / 1000)
                 sent[topic] += 1
-        await asyncio.sleep(0.0005)
+        await asyncio.sleep(0.001)  # less is none at all: uvloop counts in milliseconds
     await bus.stop()
     if lost := sum(bus.dropped.values()):
         print(f"dropped {lost}", file=sys.stderr)
@@ -129,7 +143,7 @@ async def await_each(options: BusOptions, seconds: float) -> tuple[int, list[flo
     return len(calls), calls
 
 
-def measure(server: Server, family: str, work: Any, topic: str) -> tuple[Run, dict[str, Any]]:
+def measure(server: Server, family: str, work: Any, topic: str) -> Run:
     """One round: a consumer in a process of its own, and `work` here."""
     server.client.flushall()
     words = [sys.executable, __file__, "--consume", family, str(server.port), str(server.password_file)]
@@ -137,12 +151,14 @@ def measure(server: Server, family: str, work: Any, topic: str) -> tuple[Run, di
         assert consumer.stdin is not None
         assert consumer.stdout is not None
         assert consumer.stdout.readline() == "ready\n"
+        began = time.process_time()
         sent, calls = uvloop.run(work)
+        cpu = (time.process_time() - began) / len(calls) * 1e6
         count = sent[topic] if isinstance(sent, dict) else sent
         print(count, file=consumer.stdin, flush=True)
         said = json.loads(consumer.stdout.readline())
-    run = Run(said["rate"], percentiles(calls), (said["p50"], said["p99"]), count - said["seen"])
-    return run, said
+    whole, missing = (said["p50"], said["p99"]), count - said["seen"]
+    return Run(said["rate"], percentiles(calls), whole, missing, (cpu, said["cpu"]))
 
 
 def rounds(server: Server, count: int, seconds: float) -> dict[str, list[Run]]:
@@ -151,11 +167,11 @@ def rounds(server: Server, count: int, seconds: float) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {"await each XADD": [], "bus, steady": [], "bus, burst: critical": []}
     steady, critical, low = "trading.positions.p", "risk.breaches.p", "system.metrics.p"
     for _ in range(count):
-        found["await each XADD"].append(measure(server, "trading", await_each(options, seconds), steady)[0])
+        found["await each XADD"].append(measure(server, "trading", await_each(options, seconds), steady))
         work = publish(options, {steady: STEADY}, seconds)
-        found["bus, steady"].append(measure(server, "trading", work, steady)[0])
+        found["bus, steady"].append(measure(server, "trading", work, steady))
         work = publish(options, {low: BURST, critical: CRITICAL}, seconds)
-        found["bus, burst: critical"].append(measure(server, "risk", work, critical)[0])
+        found["bus, burst: critical"].append(measure(server, "risk", work, critical))
     return found
 
 
@@ -166,16 +182,18 @@ def middle(runs: Sequence[Run]) -> Run:
         one, other = zip(*(getattr(run, name) for run in runs), strict=True)
         return statistics.median(one), statistics.median(other)
 
-    return Run(statistics.median(r.rate for r in runs), pair("call"), pair("whole"), sum(r.missing for r in runs))
+    return Run(
+        statistics.median(r.rate for r in runs), pair("call"), pair("whole"), sum(r.missing for r in runs), pair("cpu")
+    )
 
 
 def report(found: dict[str, list[Run]]) -> list[Target]:
     """Print the table; the targets."""
     rows = [
-        (name, f"{run.rate:,.0f}", *(f"{value:,.1f}" for value in (*run.call, *run.whole)), str(run.missing))
+        (name, f"{run.rate:,.0f}", *(f"{value:,.1f}" for value in (*run.call, *run.whole, *run.cpu)), str(run.missing))
         for name, run in ((name, middle(runs)) for name, runs in found.items())
     ]
-    heads = ("times in us", "handled/s", "publish p50", "p99", "to handler p50", "p99", "missing")
+    heads = ("times in us", "handled/s", "publish p50", "p99", "to handler p50", "p99", "CPU", "reader's", "missing")
     print(table(heads, rows))
     plain, steady, burst = (middle(runs) for runs in found.values())
     print(f"\nagainst awaiting each XADD: {steady.rate / plain.rate:.1f} times the messages, "
@@ -204,7 +222,8 @@ def main() -> int:
         server = Server(Path(folder), KINDS[0])
         server.start()
         try:
-            print(f"{KINDS[0]} {server.client.info()['redis_version']}, load {os.getloadavg()[0]:.1f}\n")
+            print(f"{KINDS[0]} {server.client.info()['redis_version']}, load {os.getloadavg()[0]:.1f}, "
+                  f"{stalls():.0%} of a second lost in pauses of the machine\n")  # fmt: skip
             targets = report(rounds(server, given.rounds, given.seconds))
         finally:
             server.close()

@@ -15,7 +15,7 @@ from engines.base.books import PortfolioBook, PriceBook
 from engines.base.bus import Bus, NoBus
 from engines.base.engine import Call, Computed, Reply, Route
 from engines.base.fields import Amount, Name, Price, Return
-from engines.base.portfolios import YEAR, Portfolio, Position, quantities_of
+from engines.base.portfolios import Portfolio, Position, quantities_of
 from engines.base.prices import Prices
 from engines.base.problem import invalid, unknown
 from engines.base.settings import Settings
@@ -123,7 +123,7 @@ class Analytics:
 
     def _reprice(self) -> None:
         self._priced = self._prices.changes
-        self._year = self._prices.current.last(YEAR + 1)
+        self._year = self._prices.current
         self._market = self._year.index[1:] / self._year.index[:-1] - 1
 
     def routes(self) -> Sequence[Route]:

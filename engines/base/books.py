@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from engines.base.bus import Put
 from engines.base.engine import Call, Reply, Route
-from engines.base.portfolios import Holding, Portfolio, Position, demo_portfolios, quantities_of
+from engines.base.portfolios import YEAR, Holding, Portfolio, Position, demo_portfolios, quantities_of
 from engines.base.prices import Prices
 from engines.base.problem import Problem, invalid, unknown
 from engines.base.state import State, is_stored
@@ -40,9 +40,10 @@ class Loaded(Reply):
 
 
 class PriceBook:
-    """The bundled prices and every day that was added to them; a symbol without a price that day keeps its last."""
+    """The last year of bundled prices and of days that were added; a symbol without a price of a day keeps its last."""
 
     KIND = "prices"
+    DAYS = YEAR + 1  # prices, for YEAR returns
 
     def __init__(self) -> None:
         self._state = State()
@@ -50,17 +51,17 @@ class PriceBook:
 
     def load(self, bundled: Prices, state: State) -> None:
         """Begin with the bundled prices, and follow the state."""
-        self._bundled = bundled
+        self._bundled = bundled.last(self.DAYS)
         self._last = bundled.dates[-1].astype(date)
         self._known = {*bundled.symbols, INDEX}
-        self._current: Prices | None = bundled
+        self._current: Prices | None = self._bundled
         self._state = state
         self._table = state.table(self.KIND, float)
         self._table.on_change = self._changed
 
     @property
     def current(self) -> Prices:
-        """All days."""
+        """The newest DAYS days."""
         if self._current is None:
             self._current = self._extended()
         return self._current
@@ -99,7 +100,7 @@ class PriceBook:
         self.changes += 1
 
     def _extended(self) -> Prices:
-        """The bundled prices with one row for each day that was added."""
+        """The newest of the bundled days and of those that were added."""
         bundled = self._bundled
         added: dict[str, dict[str, float]] = {}
         for key, close in self._table.items():
@@ -109,12 +110,13 @@ class PriceBook:
         for day in sorted(added):
             rows.append(np.array([added[day].get(s, last) for s, last in zip(bundled.symbols, rows[-1], strict=True)]))
             levels.append(added[day].get(INDEX, levels[-1]))
-        return Prices(
+        extended = Prices(
             np.concatenate([bundled.dates, np.array(sorted(added), dtype=bundled.dates.dtype)]),
             bundled.symbols,
             np.vstack([bundled.closes, *rows[1:]]),
             np.concatenate([bundled.index, levels[1:]]),
         )
+        return extended.last(self.DAYS)
 
 
 class PortfolioBook:

@@ -8,7 +8,6 @@ from engines.base.books import PriceBook
 from engines.base.bus import Bus, Effect, Message, Publish
 from engines.base.trading import PRICES, PriceUpdate, topic
 from engines.factor import model
-from engines.factor.panel import YEAR
 
 SCORES = "factors.scores"
 
@@ -36,8 +35,8 @@ class Events:
 
     def _scores(self) -> model.Floats:
         """Scores (families, stocks) on the newest day: the mean of a family's z-scores over all windows."""
-        year = self._prices.current.last(YEAR)
-        market = np.broadcast_to(year.index, (len(year.symbols), YEAR))
+        year = self._prices.current
+        market = np.broadcast_to(year.index, (len(year.symbols), len(year.dates)))
         scores = model.z_scores(model.factors(year.closes.T, market))
         means: model.Floats = np.nanmean(scores.reshape(len(model.FAMILIES), -1, len(year.symbols)), axis=1)
         return means

@@ -14,7 +14,7 @@ from engines.base.books import PortfolioBook, PriceBook
 from engines.base.bus import Bus, NoBus
 from engines.base.engine import Call, Computed, Reply, Route
 from engines.base.fields import Amount, Name, Return
-from engines.base.portfolios import YEAR, Portfolio, Position, quantities_of
+from engines.base.portfolios import Portfolio, Position, quantities_of
 from engines.base.prices import Prices
 from engines.base.problem import Problem, invalid, unknown
 from engines.base.settings import Settings
@@ -132,7 +132,7 @@ class Risk:
 
     def _reprice(self) -> None:
         self._priced = self._prices.changes
-        year = self._prices.current.last(YEAR + 1).closes
+        year = self._prices.current.closes
         self._scenarios = Scenarios.of(year[1:] / year[:-1] - 1)
         self._closes = year[-1]
 

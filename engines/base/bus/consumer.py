@@ -20,7 +20,7 @@ from engines.base.bus.subscriptions import Subscriptions
 from engines.base.state import State
 
 BATCH = 128
-BLOCK_MS = 500  # of a read, so that a stop waits no longer
+BLOCK_MS = 200  # of a read, so that a stop waits no longer
 SLICE = 0.002  # seconds of handling after which requests get their turn
 HANDLED = "nautilus:bus:handled:"  # before the group: the ids of the messages that it has handled
 TRIES = 20  # on fresh state, before a message is left for later
@@ -145,6 +145,7 @@ class Consumer:
                 continue
             if not effects:
                 done[delivery.stream].append(delivery.entry)
+                self._counters.consumed += bool(self._handlers.of(delivery.message.topic))
                 continue
             ready.append(Handled(delivery, effects))
             if ready[-1].conditional:
@@ -159,16 +160,14 @@ class Consumer:
     def _run(self, delivery: Delivery) -> tuple[Effect, ...] | None:
         """What follows from a message: nothing where nobody subscribed, None where a handler failed."""
         effects: list[Effect] = []
-        handlers = self._handlers.of(delivery.message.topic)
         try:
-            for handler in handlers:
+            for handler in self._handlers.of(delivery.message.topic):
                 effects += handler(delivery.message)
         except Exception:
             # The edge of the bus: a handler's fault is that message's alone, and ends as a dead letter.
             self._counters.failed += 1
             log.exception("%s %s could not be handled", delivery.message.topic, delivery.message.id)
             return None
-        self._counters.consumed += bool(handlers)
         return tuple(effects)
 
     async def _commit(self, wire: Wire, ready: Sequence[Handled]) -> None:
@@ -177,6 +176,7 @@ class Consumer:
             if not ready:
                 return
             outcomes = await self._apply(wire, ready)
+            self._counters.consumed += outcomes.count(1)
             self._counters.duplicates += outcomes.count(0)
             for handled, outcome in zip(ready, outcomes, strict=True):
                 if outcome == 1:

@@ -12,7 +12,7 @@ from engines.base.bus.topics import DEAD_LETTERS
 
 PAGE = 200
 KEPT_LETTERS = 10_000
-FORGOTTEN_MS = 10 * 60_000  # a consumer asks twice a second: one that has not for so long is dead
+FORGOTTEN_MS = 10 * 60_000  # a consumer asks five times a second: one that has not for so long is dead
 MINE = 10_000  # of one's own messages, handed over in one go
 
 log = logging.getLogger("nautilus.bus")

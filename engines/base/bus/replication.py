@@ -14,7 +14,7 @@ NUMBER = "nautilus:changes:number"  # of the last change: a reader that misses o
 KEPT_CHANGES = 10_000
 PATIENCE = 1.0  # seconds that a PUT waits for its confirmation
 BATCH = 256
-BLOCK_MS = 500
+BLOCK_MS = 200
 
 log = logging.getLogger("nautilus.state")
 
