@@ -16,7 +16,22 @@ import typer
 from typer.core import TyperGroup
 
 from nautilus_cli import __version__
-from nautilus_cli.commands import build, config, doctor, down, events, exec, logs, pull, restart, scale, status, up
+from nautilus_cli.commands import (
+    build,
+    bus,
+    config,
+    doctor,
+    down,
+    events,
+    exec,
+    load,
+    logs,
+    pull,
+    restart,
+    scale,
+    status,
+    up,
+)
 from nautilus_cli.commands.context import Context
 from nautilus_cli.errors import BUG, INTERRUPTED, NautilusError
 from nautilus_cli.view.console import fail, note, say
@@ -73,6 +88,8 @@ for command in (
     pull.pull,
 ):
     app.command()(command)
+app.add_typer(bus.app, name="bus")
+app.add_typer(load.app, name="load")
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec.run)
 
 

@@ -44,6 +44,8 @@ NAMES = (
     "exec",
     "events",
     "pull",
+    "bus",
+    "load",
 )
 
 

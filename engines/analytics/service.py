@@ -9,10 +9,13 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from engines.analytics.events import Events
 from engines.analytics.model import Floats, measure, portfolio_values
+from engines.base.books import PortfolioBook, PriceBook
+from engines.base.bus import Bus, NoBus
 from engines.base.engine import Call, Computed, Reply, Route
 from engines.base.fields import Amount, Name, Price, Return
-from engines.base.portfolios import YEAR, Portfolio, Position, demo_portfolios, quantities_of
+from engines.base.portfolios import Portfolio, Position, quantities_of
 from engines.base.prices import Prices
 from engines.base.problem import invalid, unknown
 from engines.base.settings import Settings
@@ -103,19 +106,33 @@ class Analytics:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._bus: Bus = NoBus()
+        self._prices = PriceBook()
+        self._held = PortfolioBook(self._prices)
+
+    def join(self, bus: Bus) -> None:
+        self._bus = bus
+        Events(self._prices, self._held, self.analyse_held).subscribe(bus)
 
     def load(self) -> None:
         prices = Prices.load(self._settings.prices)
-        self._year = prices.last(YEAR + 1)
-        self._market = self._year.index[1:] / self._year.index[:-1] - 1
+        self._prices.load(prices, self._bus.replicated)
+        self._held.load(prices, self._bus.replicated)
         self._columns = {symbol: column for column, symbol in enumerate(prices.symbols)}
-        self._held = demo_portfolios(prices)
+        self._reprice()
+
+    def _reprice(self) -> None:
+        self._priced = self._prices.changes
+        self._year = self._prices.current
+        self._market = self._year.index[1:] / self._year.index[:-1] - 1
 
     def routes(self) -> Sequence[Route]:
         return (
             Route("GET", "/analytics/calculate/{portfolio_id}", self.calculate, replies=(Analysis,), hot=True),
             Route("GET", "/analytics/portfolios", self.portfolios, replies=(Portfolios,)),
             Route("POST", "/process", self.process, reads=Item | Batch, replies=(Analysis, Analyses), hot=True),
+            *self._held.routes(),
+            *self._prices.routes(),
         )
 
     def calculate(self, call: Call) -> Analysis:
@@ -123,6 +140,10 @@ class Analytics:
         portfolio = self._held.get(call.key)
         if portfolio is None:
             raise unknown("portfolio", call.key, "portfolio_id")
+        return self.analyse_held(portfolio)
+
+    def analyse_held(self, portfolio: Portfolio) -> Analysis:
+        """Raises Problem where its value does not stay above zero."""
         return analyse([self._series(portfolio, "portfolio_id", 0.0)])[0]
 
     def portfolios(self, _: Call) -> Portfolios:
@@ -158,6 +179,8 @@ class Analytics:
         return Series(item.id, values, flows, benchmark, item.risk_free)
 
     def _series(self, portfolio: Portfolio, field: str, risk_free: float) -> Series:
+        if self._priced != self._prices.changes:
+            self._reprice()
         values = portfolio_values(portfolio.quantities[None, :], self._year.closes, np.array([portfolio.cash]))[0]
         if values.min() <= 0:
             raise invalid("the portfolio's value does not stay above zero", field)

@@ -20,7 +20,7 @@ from engines.base.settings import Settings
 
 def create_app(engine: Engine, settings: Settings, lifecycle: Lifecycle) -> ASGIApp:
     """The whole application: instruments, then the fast lane, then FastAPI with everything declared."""
-    metrics = Metrics(settings.engine, settings.replica)
+    metrics = Metrics(settings.engine, settings.replica, lifecycle.bus)
     api = create_api(engine, settings, lifecycle, metrics)
     return Instrument(FastLane(api, engine.routes(), metrics), lifecycle, metrics, settings.replica)
 
@@ -54,7 +54,8 @@ def _endpoint(route: Route, metrics: Metrics) -> Callable[[Request], Awaitable[R
     async def respond(request: Request) -> Response:
         body = b"" if route.method == "GET" else await read_body(request.receive)
         call = Call(next(iter(request.path_params.values()), ""), request.query_params, body)
-        return _json(await answer(route, call, metrics))
+        reply = await answer(route, call, metrics)
+        return _json(reply, await route.status())
 
     return respond
 

@@ -1,7 +1,7 @@
 """What an engine is to the base: data that it loads, and routes that turn one call into one reply."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import perf_counter_ns
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from engines.base.bus import Bus
 from engines.base.metrics import Metrics
 from engines.base.problem import Problem, from_validation
 
@@ -56,10 +57,20 @@ class Route:
     replies: tuple[type[Reply], ...] = ()
     hot: bool = False  # also answered by the fast lane
     slow: bool = False  # takes milliseconds, so it runs beside the event loop
+    stored: Callable[[], Awaitable[bool]] | None = None  # of a write: whether Redis has it; the answer is 202 if not
+
+    async def status(self) -> HTTPStatus:
+        """Of an answer: 200, or 202 for a write that is kept, and stored later."""
+        if self.stored is None or await self.stored():
+            return HTTPStatus.OK
+        return HTTPStatus.ACCEPTED
 
 
 class Engine(Protocol):
     """What `engines.<name>.service.create(settings)` returns."""
+
+    def join(self, bus: Bus) -> None:
+        """Subscribe, and take part in the state that all replicas share; runs once, before `load`."""
 
     def load(self) -> None:
         """Read what the engine serves from; runs once, in a thread, while /health says 'starting'."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
-from engines.base.fields import Name, Quantity
+from engines.base.fields import Amount, Name, Quantity
 from engines.base.prices import Floats, Prices
 from engines.base.problem import invalid
 
@@ -19,6 +21,17 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     symbol: Name
     quantity: Quantity
+
+
+Positions = Annotated[list[Position], Meta(min_length=1, max_length=10_000)]
+
+
+class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A portfolio as callers write it, and as it is stored."""
+
+    positions: Positions
+    cash: Amount = 0.0
+    name: Name | None = None
 
 
 def quantities_of(positions: Sequence[Position], columns: Mapping[str, int], field: str) -> Floats:

@@ -8,6 +8,7 @@ import sys
 from types import ModuleType
 
 from engines.base.app import create_app
+from engines.base.bus import BufferedMessageBusClient, Bus, NoBus
 from engines.base.lifecycle import Lifecycle
 from engines.base.server import EngineServer
 from engines.base.settings import Settings, SettingsError
@@ -27,8 +28,10 @@ def run() -> int:
         return 2
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {settings.replica} %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    lifecycle = Lifecycle()
+    bus = open_bus(settings)
+    lifecycle = Lifecycle(bus)
     engine = service.create(settings)
+    engine.join(bus)
     app = create_app(engine, settings, lifecycle)
     try:
         listener = socket.create_server(("0.0.0.0", settings.port), backlog=BACKLOG)
@@ -41,6 +44,13 @@ def run() -> int:
         log.error("the engine could not load its data", exc_info=server.failure)
         return 1
     return 0
+
+
+def open_bus(settings: Settings) -> Bus:
+    """The bus that the settings name; all replicas of one engine are one group."""
+    if settings.bus is None:
+        return NoBus()
+    return BufferedMessageBusClient(settings.bus, settings.engine, settings.replica)
 
 
 def _service(engine: str) -> ModuleType:

@@ -7,12 +7,15 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from engines.base.books import PriceBook
+from engines.base.bus import Bus, NoBus
 from engines.base.engine import Call, Computed, Reply, Route
 from engines.base.fields import Name, Price
 from engines.base.prices import Prices
 from engines.base.problem import invalid, unknown
 from engines.base.settings import Settings
 from engines.factor import model
+from engines.factor.events import Events
 from engines.factor.model import FAMILIES, WINDOWS
 from engines.factor.panel import AHEAD, NEUTRAL_TO, Panel
 
@@ -125,9 +128,17 @@ class FactorEngine:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._bus: Bus = NoBus()
+        self._prices = PriceBook()
+
+    def join(self, bus: Bus) -> None:
+        self._bus = bus
+        Events(self._prices).subscribe(bus)
 
     def load(self) -> None:
-        self._panel = Panel.of(Prices.load(self._settings.prices))
+        prices = Prices.load(self._settings.prices)
+        self._panel = Panel.of(prices)
+        self._prices.load(prices, self._bus.replicated)
 
     def routes(self) -> Sequence[Route]:
         # What is derived from the panel is computed at the first request and kept: 'slow', for that first time.
@@ -140,6 +151,7 @@ class FactorEngine:
             Route("GET", results, self.results, replies=(Results,), slow=True),
             Route("GET", correlations, self.correlations, replies=(Correlations,), slow=True),
             Route("POST", "/process", self.process, reads=Item | Batch, replies=(Factors, FactorBatch), slow=True),
+            *self._prices.routes(),
         )
 
     def definitions(self, _: Call) -> Definitions:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,12 +10,16 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from engines.base.books import PortfolioBook, PriceBook
+from engines.base.bus import Bus, NoBus
 from engines.base.engine import Call, Computed, Reply, Route
 from engines.base.fields import Amount, Name, Return
-from engines.base.portfolios import YEAR, Portfolio, Position, demo_portfolios, quantities_of
+from engines.base.portfolios import Portfolio, Position, quantities_of
 from engines.base.prices import Prices
-from engines.base.problem import invalid, unknown
+from engines.base.problem import Problem, invalid, unknown
 from engines.base.settings import Settings
+from engines.base.state import is_stored
+from engines.risk.events import Events
 from engines.risk.limits import Breach, Limit, LimitBook, Verdict
 from engines.risk.model import Floats, Scenarios, exposure, tail_risk, weigh
 
@@ -105,27 +110,45 @@ class Risk:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._book = LimitBook()
+        self._bus: Bus = NoBus()
+        self._prices = PriceBook()
+        self._held = PortfolioBook(self._prices)
+
+    def join(self, bus: Bus) -> None:
+        self._bus = bus
+        Events(self._prices, self._held, self._check).subscribe(bus)
 
     def load(self) -> None:
-        prices = Prices.load(self._settings.prices)
-        year = prices.last(YEAR + 1).closes
-        self._scenarios = Scenarios.of(year[1:] / year[:-1] - 1)
-        self._closes = prices.closes[-1]
+        prices, state = Prices.load(self._settings.prices), self._bus.replicated
+        self._prices.load(prices, state)
+        self._held.load(prices, state)
+        self._held.on_change = self._recheck
+        self._limits = state.table("limits", Limit)
+        self._limits.on_change = self._limit_changed
         self._symbols = prices.symbols
         self._columns = {symbol: column for column, symbol in enumerate(prices.symbols)}
-        self._held = demo_portfolios(prices)
+        self._reprice()
         self._check_all()
 
+    def _reprice(self) -> None:
+        self._priced = self._prices.changes
+        year = self._prices.current.closes
+        self._scenarios = Scenarios.of(year[1:] / year[:-1] - 1)
+        self._closes = year[-1]
+
     def routes(self) -> Sequence[Route]:
-        check, limits = "/risk/check/{portfolio_id}", "/risk/limits"
+        check, limits, limit = "/risk/check/{portfolio_id}", "/risk/limits", "/risk/limits/{limit_id}"
         return (
             Route("GET", check, self.check, replies=(Assessment,), hot=True),
             Route("POST", check, self.propose, reads=Proposal, replies=(Assessment,), hot=True),
             Route("GET", limits, self.limits, replies=(Limits,)),
-            Route("POST", limits, self.put_limit, reads=Limit, replies=(Limits,)),
-            Route("DELETE", "/risk/limits/{limit_id}", self.remove_limit, replies=(Limits,)),
+            Route("POST", limits, self.put_limit, reads=Limit, replies=(Limits,), stored=self._stored),
+            Route("PUT", limit, self.put_limit, reads=Limit, replies=(Limits,), stored=self._stored),
+            Route("DELETE", limit, self.remove_limit, replies=(Limits,), stored=self._stored),
             Route("GET", "/risk/breaches", self.breaches, replies=(Breaches,)),
             Route("POST", "/process", self.process, reads=Item | Batch, replies=(Assessment, Assessments), hot=True),
+            *self._held.routes(),
+            *self._prices.routes(),
         )
 
     def check(self, call: Call) -> Assessment:
@@ -149,22 +172,26 @@ class Risk:
         return Limits(limits=self._book.limits)
 
     def put_limit(self, call: Call) -> Limits:
-        """Add a limit or replace the one of its id; held portfolios are checked against it at once"""
+        """Add a limit or replace the one of its id, in every replica; held portfolios are checked against it at once"""
         limit = call.read(Limit)
+        if call.key not in ("", limit.id):
+            raise invalid(f"the address says '{call.key}'", "id")
         if limit.portfolio_id is not None and limit.portfolio_id not in self._held:
             raise invalid(f"no portfolio '{limit.portfolio_id}'", "portfolio_id")
-        self._book.put(limit)
-        self._check_all()
+        self._limits.put(limit.id, limit)
         return self.limits(call)
 
     def remove_limit(self, call: Call) -> Limits:
-        """Remove a limit and close its breaches"""
-        if not self._book.remove(call.key):
+        """Remove a limit in every replica, and close its breaches"""
+        if call.key not in (limit.id for limit in self._book.limits):
             raise unknown("limit", call.key, "limit_id")
+        self._limits.delete(call.key)
         return self.limits(call)
 
     def breaches(self, _: Call) -> Breaches:
         """The limits that held portfolios exceed"""
+        if self._checked != self._prices.changes:
+            self._check_all()
         return Breaches(breaches=self._book.breaches)
 
     def process(self, call: Call) -> Assessment | Assessments:
@@ -175,8 +202,24 @@ class Risk:
         results = self._assess([self._read(item, f"[{place}].") for place, item in enumerate(request)])
         return Assessments(results=results, computations=len(results))
 
+    async def _stored(self) -> bool:
+        return await is_stored(self._bus.replicated)
+
+    def _limit_changed(self, limit_id: str, limit: Limit | None) -> None:
+        if limit is None:
+            self._book.remove(limit_id)
+        else:
+            self._book.put(limit)
+            self._check_all()
+
     def _check_all(self) -> None:
+        self._checked = self._prices.changes
         for portfolio in self._held.values():
+            self._recheck(portfolio)
+
+    def _recheck(self, portfolio: Portfolio) -> None:
+        """Its breaches follow; one that cannot be assessed is told to who asks for it."""
+        with suppress(Problem):
             self._check(portfolio)
 
     def _check(self, portfolio: Portfolio) -> Assessment:
@@ -202,6 +245,8 @@ class Risk:
         return Subject(item.id, weights, equity, names, Scenarios.of(np.array(item.returns)), item.confidence)
 
     def _subject(self, portfolio: Portfolio, confidence: float, field: str) -> Subject:
+        if self._priced != self._prices.changes:
+            self._reprice()
         weights, equity = _weigh(portfolio.quantities, self._closes, portfolio.cash, field)
         return Subject(portfolio.id, weights, equity, self._symbols, self._scenarios, confidence)
 

@@ -13,6 +13,7 @@ from starlette.types import Message
 
 from engines.base import asgi
 from engines.base.app import create_api, create_app
+from engines.base.bus import Bus
 from engines.base.engine import INLINE_BODY, Call, Computed, Reply, Route
 from engines.base.lifecycle import Lifecycle, Phase
 from engines.base.metrics import Metrics
@@ -36,6 +37,9 @@ class Word(Reply):
 
 class Adder:
     """Adds numbers, fast or slowly, and fails on request."""
+
+    def join(self, bus: Bus) -> None:
+        """No engine of a bus."""
 
     def load(self) -> None:
         self.word = "loaded"

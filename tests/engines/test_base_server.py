@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.engines.conftest import ROOT
+from tests.engines.redis_server import KINDS, Server
 
 QUESTIONS = {
     "analytics": "/analytics/calculate/portfolio_001",
@@ -135,6 +136,36 @@ def test_an_open_request_is_answered_before_the_engine_leaves(start: Callable[..
     assert reply.startswith(b"HTTP/1.1 200 ")
     assert b'"pnl":2.0' in reply
     assert replica.process.wait(timeout=20) == 0
+
+
+def test_an_engine_serves_without_the_redis_that_it_is_told_of(start: Callable[..., Replica]) -> None:
+    replica = start("risk", REDIS_HOST="127.0.0.1", REDIS_PORT=str(free_port()))
+    replica.wait_for("ready")
+    health = replica.get("/health")
+    assert (health.status_code, health.json()["bus"]) == (200, "connecting")
+    assert replica.get(QUESTIONS["risk"]).status_code == 200
+    replica.process.send_signal(signal.SIGTERM)
+    assert replica.process.wait(timeout=20) == 0
+
+
+def test_an_engine_takes_part_in_the_bus_and_leaves_no_trace_of_itself(
+    start: Callable[..., Replica], tmp_path: Path
+) -> None:
+    server = Server(tmp_path, KINDS[0])
+    server.start()
+    try:
+        found = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(server.port)}
+        replica = start("risk", **found, REDIS_PASSWORD_FILE=str(server.password_file))
+        replica.wait_for("ready")
+        end = time.monotonic() + 20
+        while replica.get("/health").json()["bus"] != "connected":
+            assert time.monotonic() < end
+        assert server.client.xinfo_groups("nautilus:bus:trading")[0]["name"] == b"risk"
+        replica.process.send_signal(signal.SIGTERM)
+        assert replica.process.wait(timeout=20) == 0
+        assert server.client.xinfo_consumers("nautilus:bus:trading", "risk") == []
+    finally:
+        server.close()
 
 
 def test_a_second_signal_ends_the_drain(start: Callable[..., Replica]) -> None:

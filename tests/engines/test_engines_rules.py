@@ -30,7 +30,7 @@ def test_there_are_engines_to_look_at() -> None:
 def test_nothing_is_invented(path: Path) -> None:
     text = path.read_text()
     assert "random" not in text
-    assert "sleep(" not in text
+    assert "sleep(" not in text.replace("asyncio.sleep(0)", "")  # which lets others have their turn
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
