@@ -148,6 +148,27 @@ def test_a_message_that_redis_refuses_for_good_is_lost_alone(server: Server) -> 
     asyncio.run(story())
 
 
+def test_a_handler_whose_effects_are_none_fails_alone(server: Server) -> None:
+    async def story() -> None:
+        bus = bus_of(server)
+        server.client.set("nautilus:bus:risk", "not a stream")
+
+        def handle(message: Message) -> list[Effect]:
+            topic = {b"1": "no topic", b"2": "risk.checks.done"}.get(message.payload, "ml.done.x")
+            return [Publish(topic, object() if message.payload == b"3" else 0)]
+
+        bus.subscribe("trading.positions.*", handle)
+        await bus.start()
+        for number in range(1, 5):
+            bus.publish("trading.positions.p1", number)
+        await until(lambda: server.client.xlen("nautilus:dead-letters") == 3, within=60)
+        assert server.client.xlen("nautilus:bus:ml") == 1
+        assert (bus.counters.consumed, bus.state) == (1, "connected")
+        await bus.stop()
+
+    asyncio.run(story())
+
+
 def test_what_redis_refuses_for_now_is_kept(server: Server) -> None:
     async def story() -> None:
         bus = bus_of(server)

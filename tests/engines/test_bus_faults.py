@@ -134,6 +134,29 @@ def test_poison_becomes_a_dead_letter_and_the_others_are_handled(server: Server)
     asyncio.run(story())
 
 
+def test_what_was_under_way_is_handled_as_soon_as_redis_is_back(server: Server) -> None:
+    async def story() -> None:
+        bus = BufferedMessageBusClient(server.options(claim_after=60), "risk", "risk-1")
+        given: list[str] = []
+
+        def handle(message: Message) -> list[Effect]:
+            given.append(message.id)
+            if len(given) == 1:
+                server.kill()  # so that the effects of this batch cannot be committed
+            return [Publish("risk.checks.done", message.id)]
+
+        bus.subscribe("trading.positions.*", handle)
+        await bus.start()
+        bus.publish("trading.positions.p1", 1)
+        await until(lambda: bus.state == "degraded")
+        await asyncio.to_thread(server.start)
+        await until(lambda: effects(server), within=20)  # and not after a minute
+        await until(lambda: server.pending(TRADING, "risk") == 0)
+        await bus.stop()
+
+    asyncio.run(story())
+
+
 def test_a_stopping_replica_hands_over_what_it_could_not_handle(server: Server) -> None:
     async def story() -> None:
         first = BufferedMessageBusClient(server.options(claim_after=60), "risk", "risk-1")

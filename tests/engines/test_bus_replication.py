@@ -117,6 +117,23 @@ def test_a_redis_that_lost_its_data_gets_it_back(server: Server) -> None:
     asyncio.run(story())
 
 
+def test_a_redis_that_was_emptied_gets_it_back_with_the_next_change(server: Server) -> None:
+    async def story() -> None:
+        first, second = Replica(server, "risk-1"), Replica(server, "risk-2")
+        for replica in (first, second):
+            await replica.bus.start()
+        for number in range(3):
+            first.numbers.put(f"key {number}", number)
+        await until(lambda: len(second.values()) == 3)
+        server.client.flushall()
+        second.numbers.put("a", 1)
+        await until(lambda: server.client.hlen(HASHES + "numbers") == 4)
+        for replica in (first, second):
+            await replica.bus.stop()
+
+    asyncio.run(story())
+
+
 def test_a_reader_that_missed_changes_reads_the_hashes_again(server: Server) -> None:
     async def story() -> None:
         first, second = Replica(server, "risk-1"), Replica(server, "risk-2")

@@ -6,7 +6,8 @@
 --   publish, stream, id, topic, time, payload
 --   put, kind, key, version, document, expected version or ''
 -- A put of its own has neither stream nor id.
--- Answers for each message 1 (done), 0 (a duplicate: nothing was done) or -1 (another version is stored: not handled).
+-- Answers for each message 1 (done), 0 (a duplicate: nothing was done), -1 (another version is stored: not handled) or
+-- -2 (an effect was refused, as by a key of another type: the message stays pending).
 
 local ids, changes, number = KEYS[1], KEYS[2], KEYS[3]
 local group, now, remembered, retained, kept = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
@@ -55,11 +56,10 @@ while at <= #ARGV do
     outcome = 0
   elseif conflicts(first, last) then
     outcome = -1
-  else
-    apply(first, last)
-    if id ~= '' then
-      redis.call('ZADD', ids, now, id)
-    end
+  elseif not pcall(apply, first, last) then
+    outcome = -2
+  elseif id ~= '' then
+    redis.call('ZADD', ids, now, id)
   end
   if stream ~= '' and outcome >= 0 then
     redis.call('XACK', stream, group, entry)

@@ -39,24 +39,25 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """A message whose handler has run, and what shall happen because of it."""
+    """A message whose handler has run, what shall happen because of it, and how a commit is told so."""
 
     delivery: Delivery
-    effects: tuple[Effect, ...]
+    effects: list[Effect]
+    words: list[Argument]
+
+    @classmethod
+    def of(cls, delivery: Delivery, effects: list[Effect], group: str) -> "Handled":
+        """Raises TopicError and TypeError for what cannot be published."""
+        words: list[Argument] = [delivery.stream, delivery.entry, delivery.message.id, len(effects)]
+        now = int(time() * 1e6)
+        for number, effect in enumerate(effects):
+            words += effect_words(effect, f"{delivery.message.id}/{group}/{number}", now)
+        return cls(delivery, effects, words)
 
     @property
     def conditional(self) -> bool:
         """Whether it depends on state that the next message may change."""
         return any(isinstance(effect, Put) and effect.expected is not None for effect in self.effects)
-
-    def arguments(self, group: str) -> list[Argument]:
-        """Its part of the commit's arguments."""
-        delivery = self.delivery
-        words: list[Argument] = [delivery.stream, delivery.entry, delivery.message.id, len(self.effects)]
-        now = int(time() * 1e6)
-        for number, effect in enumerate(self.effects):
-            words += effect_words(effect, f"{delivery.message.id}/{group}/{number}", now)
-        return words
 
 
 def effect_words(effect: Effect, id_: str, now: int) -> list[Argument]:
@@ -91,6 +92,7 @@ class Consumer:
     async def session(self, wire: Wire) -> None:
         """Read, handle and commit until stopped; then hand over what is left."""
         await self._create_groups(wire)
+        await self._resume(wire)
         acks: list[Command] = []
         while not self._stopping:
             acks = await self._handle(wire, await self._read(wire, acks))
@@ -105,6 +107,15 @@ class Consumer:
         for answer in await wire.pipeline(commands):
             if isinstance(answer, ResponseError) and not str(answer).startswith("BUSYGROUP"):
                 raise answer
+
+    async def _resume(self, wire: Wire) -> None:
+        """What was given to this consumer and not acknowledged, before the connection was lost."""
+        reader = ("XREADGROUP", "GROUP", self._group, self._name, "COUNT", BATCH, "STREAMS")
+        for stream in self._streams:
+            last: bytes = b"0"
+            while entries := (await wire.call(*reader, stream, last))[0][1]:
+                last = entries[-1][0]
+                await self._send(wire, await self._handle(wire, list(self._deliveries(stream.encode(), entries))))
 
     async def _read(self, wire: Wire, acks: list[Command]) -> list[Delivery]:
         """Send the acknowledgements of the batch before, and wait for the next one."""
@@ -121,9 +132,11 @@ class Consumer:
 
     def _deliveries(self, stream: bytes, entries: Iterable[Any]) -> Iterable[Delivery]:
         for entry, fields in entries:
+            if fields is None:
+                continue  # trimmed away meanwhile: the janitor forgets it
             try:
                 yield Delivery(stream, entry, Message.of(fields))
-            except (Malformed, TypeError) as error:  # somebody else's entry; it ends as a dead letter
+            except Malformed as error:  # somebody else's entry; it ends as a dead letter
                 self._counters.failed += 1
                 log.error("%s %s: %s", stream.decode(), entry.decode(), error)
 
@@ -140,15 +153,15 @@ class Consumer:
         ready: list[Handled] = []
         turn = monotonic()
         for delivery in deliveries:
-            effects = self._run(delivery)
-            if effects is None:
+            handled = self._run(delivery)
+            if handled is None:
                 continue
-            if not effects:
+            if not handled.effects:
                 done[delivery.stream].append(delivery.entry)
                 self._counters.consumed += bool(self._handlers.of(delivery.message.topic))
                 continue
-            ready.append(Handled(delivery, effects))
-            if ready[-1].conditional:
+            ready.append(handled)
+            if handled.conditional:
                 await self._commit(wire, ready)
                 ready = []
             if monotonic() - turn > SLICE:
@@ -157,18 +170,18 @@ class Consumer:
         await self._commit(wire, ready)
         return [("XACK", stream, self._group, *entries) for stream, entries in done.items()]
 
-    def _run(self, delivery: Delivery) -> tuple[Effect, ...] | None:
-        """What follows from a message: nothing where nobody subscribed, None where a handler failed."""
+    def _run(self, delivery: Delivery) -> Handled | None:
+        """A message with what follows from it: nothing where nobody subscribed; None where a handler failed."""
         effects: list[Effect] = []
         try:
             for handler in self._handlers.of(delivery.message.topic):
                 effects += handler(delivery.message)
+            return Handled.of(delivery, effects, self._group)
         except Exception:
             # The edge of the bus: a handler's fault is that message's alone, and ends as a dead letter.
             self._counters.failed += 1
             log.exception("%s %s could not be handled", delivery.message.topic, delivery.message.id)
             return None
-        return tuple(effects)
 
     async def _commit(self, wire: Wire, ready: Sequence[Handled]) -> None:
         """Apply the effects, each message's in one step; what met other state than expected is handled again."""
@@ -178,6 +191,7 @@ class Consumer:
             outcomes = await self._apply(wire, ready)
             self._counters.consumed += outcomes.count(1)
             self._counters.duplicates += outcomes.count(0)
+            self._counters.failed += outcomes.count(-2)
             for handled, outcome in zip(ready, outcomes, strict=True):
                 if outcome == 1:
                     self._adopt(handled)
@@ -186,7 +200,7 @@ class Consumer:
         log.warning("%d messages are left for later: their state changes too fast", len(ready))
 
     async def _apply(self, wire: Wire, ready: Sequence[Handled]) -> list[int]:
-        words = [word for handled in ready for word in handled.arguments(self._group)]
+        words = [word for handled in ready for word in handled.words]
         keys = (HANDLED + self._group, CHANGES, NUMBER)
         numbers = (self._options.remembered, self._options.retained, KEPT_CHANGES)
         command = wire.script(Script.COMMIT, keys, self._group, int(time() * 1000), *numbers, *words)
@@ -202,8 +216,7 @@ class Consumer:
         for effect in handled.effects:
             if isinstance(effect, Put) and effect.expected is not None:
                 await refresh(wire, self._state, effect.kind, effect.key)
-        effects = self._run(handled.delivery)
-        return None if effects is None else Handled(handled.delivery, effects)
+        return self._run(handled.delivery)
 
     async def _send(self, wire: Wire, commands: list[Command]) -> None:
         if commands:

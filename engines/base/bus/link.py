@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import hiredis
@@ -87,16 +88,17 @@ class Link:
 
     async def keep(self, session: Callable[[Wire], Awaitable[None]]) -> None:
         """Run `session` on a live connection, again and again, until it returns by itself or the link is stopped."""
-        failures = 0
+        failures, opened = 0, monotonic()
         while not self.stopping.is_set():
             connection = self._connection()
             try:
                 wire = await self._open(connection)
-                failures, self.up = 0, True
+                opened, self.up = monotonic(), True
                 await session(wire)
                 return
             except (RedisError, OSError, TimeoutError) as error:
-                failures += 1
+                # A Redis that answers and then refuses is no better than one that is away: the waits grow.
+                failures = 1 if self.up and monotonic() - opened > LONGEST_WAIT else failures + 1
                 self._down(error, failures)
                 if not self._options.auto_reconnect:
                     return

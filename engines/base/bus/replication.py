@@ -64,7 +64,8 @@ class Replicator:
         try:
             while True:
                 if pending := self._state.pending(BATCH):
-                    await wire.call(*commit_of(wire, pending))
+                    if -2 in await wire.call(*commit_of(wire, pending)):
+                        log.error("Redis refuses to store some of %s: is a key of another type in the way?", [*pending])
                     self._state.confirm(pending)
                     await self._wake_waiters()
                 elif self._stopping:
@@ -105,12 +106,11 @@ class Replicator:
         for entry, fields in found[0][1] if found else ():
             change = dict(zip(fields[::2], fields[1::2], strict=True))
             number = int(change[b"n"])
-            if number > self._number + 1:
-                log.warning("changes %d to %d of the state were missed: reading it anew", self._number + 1, number - 1)
+            if number > self._number + 1 or number == 1 < self._number:
+                log.warning("change %d of the state follows on %d: reading it anew", number, self._number)
                 return None
-            if number == self._number + 1:
-                self._number = number
-                self._state.learn(change[b"k"].decode(), change[b"f"].decode(), int(change[b"v"]), change[b"d"])
+            self._number = max(number, self._number)
+            self._state.learn(change[b"k"].decode(), change[b"f"].decode(), int(change[b"v"]), change[b"d"])
             last = entry
         return last
 
