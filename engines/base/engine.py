@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Any, Protocol
@@ -11,6 +11,8 @@ import msgspec
 
 from engines.base.metrics import Metrics
 from engines.base.problem import Problem, from_validation
+
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,32 @@ class Computed(Reply, kw_only=True):
 
 
 @dataclass(frozen=True)
+class Example:
+    """A request that a route answers with 200, and an excerpt of its reply; they stand in the OpenAPI document."""
+
+    key: str = ""
+    body: Any = None
+    reply: Any = None
+
+
+@dataclass(frozen=True)
 class Route:
     """One address of an engine: its handler, what it reads and answers, and how it is run."""
 
     method: str
     path: str
-    handler: Callable[[Call], Reply]
+    handler: Callable[[Call], Reply | bytes]
     reads: object = None
     replies: tuple[type[Reply], ...] = ()
     hot: bool = False  # also answered by the fast lane
     slow: bool = False  # takes milliseconds, so it runs beside the event loop
+    media_type: str = JSON  # of a handler that answers with bytes
+    examples: Mapping[str, Example] = field(default_factory=dict)
+
+    @property
+    def parameter(self) -> str:
+        """The name of the path's parameter, empty where it has none."""
+        return self.path.partition("{")[2].rstrip("}")
 
 
 class Engine(Protocol):
@@ -79,7 +97,7 @@ async def answer(route: Route, call: Call, metrics: Metrics) -> bytes:
 
 
 def compute(route: Route, call: Call, metrics: Metrics) -> bytes:
-    """Run the route's handler, measure it and encode its reply."""
+    """Run the route's handler, measure it and encode its reply; bytes are sent as they are."""
     started = perf_counter_ns()
     reply = route.handler(call)
     if isinstance(reply, Computed):
@@ -87,4 +105,4 @@ def compute(route: Route, call: Call, metrics: Metrics) -> bytes:
         if reply.computations is msgspec.UNSET:
             reply.computations = 1
         metrics.computed(reply.computations)
-    return _encode(reply)
+    return reply if isinstance(reply, bytes) else _encode(reply)
