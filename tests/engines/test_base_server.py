@@ -1,6 +1,7 @@
 """Real processes: `python -m engines.base` starts, serves, drains and exits for every engine."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engines.base import compiled
 from tests.engines.conftest import ROOT
 
 QUESTIONS = {
@@ -119,6 +121,36 @@ def test_an_engine_serves_drains_and_exits_with_0(start: Callable[..., Replica],
     assert replica.process.wait(timeout=20) == 0
     with pytest.raises(httpx.ConnectError):
         replica.get("/health")
+
+
+@pytest.mark.parametrize("engine", ["analytics", "risk"])
+def test_an_engine_computes_the_same_without_numba(start: Callable[..., Replica], engine: str) -> None:
+    replies = []
+    for numba in ("on", "off"):
+        replica = start(engine, NAUTILUS_NUMBA=numba)
+        replica.wait_for("ready")
+        metrics = replica.get("/metrics").text
+        assert (f'kernels="{"numpy" if numba == "off" else compiled.PATH}"') in metrics
+        reply = replica.get(QUESTIONS[engine]).json()
+        replies.append({**reply.pop("performance", {}), **reply.pop("component_var", {}), **reply})
+    one, other = ({k: v for k, v in reply.items() if isinstance(v, float)} for reply in replies)
+    for reply in (one, other):
+        assert reply.pop("processing_time_ms") > 0
+    assert len(one) >= 15
+    assert one == pytest.approx(other, rel=1e-9)
+
+
+def test_prometheus_accepts_the_metrics(start: Callable[..., Replica]) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian package prometheus)")
+    replica = start("risk")
+    replica.wait_for("ready")
+    for path in (QUESTIONS["risk"], "/risk/check/nobody", "/nothing"):
+        replica.get(path)
+    text = replica.get("/metrics").text
+    run = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout + run.stderr) == (0, "")
 
 
 def test_an_open_request_is_answered_before_the_engine_leaves(start: Callable[..., Replica]) -> None:
