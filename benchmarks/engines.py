@@ -1,8 +1,10 @@
 """What the engines cost: their computations, and one core of requests.
 
-    .venv/bin/python benchmarks/engines.py [--rounds N] [--section compute|http]... [--json FILE]
+    .venv/bin/python benchmarks/engines.py [--rounds N] [--section compute|app|http]... [--json FILE]
 
-compute: plain Python, numpy and numba, in this process. http: an engine on core 0, wrk on core 1, with 16 connections.
+compute: plain Python, numpy and numba, in this process. app: one request inside the application, without a socket.
+http: an engine on core 0 and wrk on core 1, with 16 connections; of each five seconds the one counts in which a
+request cost the engine's processor least. It is that cost which is held against the rate that a core has to serve.
 Prints a table and the targets of each section; exits with 1 when a target is missed, 2 when something could not be
 measured. Without numba its columns are missing; http needs wrk.
 """
@@ -29,8 +31,8 @@ sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # not this folder, where `engines` is this file
 
 from benchmarks.computations import Case, cases, prices_file
-from benchmarks.figures import Section, Target, table
-from benchmarks.serving import CONNECTIONS, WAYS, Cost, measure
+from benchmarks.figures import Section, Target, table, turns
+from benchmarks.serving import CONNECTIONS, LANES, LOADS, Cost, inside, measure, ways_of
 from benchmarks.sides import Failed
 
 ENOUGH = 0.2  # seconds that one timing of a computation takes
@@ -77,39 +79,59 @@ def compute_section(found: Sequence[Case], times: Mapping[str, Mapping[str, Sequ
     return Section("compute", table(head, rows), tuple(targets), {what: dict(ways) for what, ways in times.items()})
 
 
+def app(rounds: int) -> Section:
+    """One request inside the application, without sockets: what the fast lane saves, whatever else runs here."""
+    times: dict[str, list[float]] = {}
+    for what, load in LOADS.items():
+        for way in ways_of(load):
+            times[f"{what}, {way}"] = [inside(load, way, prices_file()) for _ in range(rounds)]
+    return app_section(times)
+
+
+def app_section(times: Mapping[str, Sequence[float]]) -> Section:
+    """Microseconds of an item, and what that is to one request as it ships."""
+    least = {what: min(found) for what, found in times.items()}
+    rows = []
+    for what, seconds in least.items():
+        shipped = least[f"{what.partition(',')[0]}, {LANES[0]}"]
+        rows.append((what, f"{seconds * 1e6:.1f}", f"{seconds / shipped:.2f}"))
+    values = {what: list(found) for what, found in times.items()}
+    return Section("app", table(("inside the application, least", "us", "ratio"), rows), (), values)
+
+
 def http(rounds: int) -> Section:
-    """The hot route of analytics and of risk, served in each way."""
-    costs: dict[str, list[Cost]] = {}
+    """The hot routes of analytics and of risk, and their batches, served in each way, in turns."""
+    costs: dict[str, list[Cost]] = {f"{what}, {way}": [] for what, load in LOADS.items() for way in ways_of(load)}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
-            for engine in RATES:
-                for way in WAYS[number % len(WAYS) :] + WAYS[: number % len(WAYS)]:
-                    cost = measure(engine, way, prices_file(), Path(folder))
-                    costs.setdefault(f"{engine}, {way}", []).append(cost)
-                    print(f"  {engine}, {way}: {cost}", file=sys.stderr, flush=True)
+            for what, load in LOADS.items():
+                for way in turns(ways_of(load), number):
+                    cost = measure(load, way, prices_file(), Path(folder))
+                    costs[f"{what}, {way}"].append(cost)
+                    print(f"  {what}, {way}: {cost}", file=sys.stderr, flush=True)
     return http_section(costs)
 
 
 def http_section(costs: Mapping[str, Sequence[Cost]]) -> Section:
-    """Rates, what a request costs the engine's processor, and what that is to the shipped way's cost."""
+    """Rates, what an item costs the engine's processor, and what that is to one request served as it ships."""
     medians = {
         what: Cost(*(statistics.median(values) for values in zip(*map(astuple, found), strict=True)))
         for what, found in costs.items()
     }
     rows, targets = [], []
     for what, cost in medians.items():
-        shipped = medians[f"{what.partition(',')[0]}, {WAYS[0]}"]
+        shipped = medians[f"{what.partition(',')[0]}, {LANES[0]}"]
         figures = (f"{cost.rate:,.0f}", f"{cost.p50 * 1e3:.2f}", f"{cost.p99 * 1e3:.2f}", f"{cost.cpu * 1e6:.1f}")
         rows.append((what, *figures, f"{1 / cost.cpu:,.0f}", f"{cost.cpu / shipped.cpu:.2f}"))
     for engine, rate in RATES.items():
-        used = medians[f"{engine}, {WAYS[0]}"].cpu * 1e6
+        used = medians[f"{engine}, {LANES[0]}"].cpu * 1e6
         targets.append(Target(f"{engine}, CPU of a request for {rate:,}/s a core", used, 1e6 / rate, " us"))
-    head = (f"{CONNECTIONS} connections", "requests/s", "p50 ms", "p99 ms", "CPU us", "a core's/s", "ratio")
+    head = (f"{CONNECTIONS} connections", "items/s", "p50 ms", "p99 ms", "CPU us", "a core's/s", "ratio")
     values = {what: [asdict(cost) for cost in found] for what, found in costs.items()}
     return Section("http", table(head, rows), tuple(targets), values)
 
 
-SECTIONS: dict[str, Callable[[int], Section]] = {"compute": compute, "http": http}
+SECTIONS: dict[str, Callable[[int], Section]] = {"compute": compute, "app": app, "http": http}
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:

@@ -1,6 +1,9 @@
 """One engine on a port, in one of three ways: what benchmarks/engines.py sends its load to.
 
-    python benchmarks/serve_engine.py lane|routes|dict ENGINE PORT PRICES
+    python benchmarks/serve_engine.py lane|routes|dict ENGINE PRICES serve PORT
+    python benchmarks/serve_engine.py lane|routes|dict ENGINE PRICES time METHOD PATH < BODY
+
+The second prints the microseconds of one request inside the application, without a socket: the least of many timings.
 
 lane is what ships. routes is the same application without the fast lane. dict is FastAPI as its tutorial has it: a
 handler that returns a dictionary, a body that pydantic reads, and the same numbers from the same model.
@@ -11,13 +14,15 @@ from __future__ import annotations
 import importlib
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 from fastapi import FastAPI
 from pydantic import BaseModel
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message
 
 sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # not this folder, where `engines` is a script
@@ -25,11 +30,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # not this fold
 from engines.base.app import create_api, create_app
 from engines.base.asgi import Instrument
 from engines.base.engine import Call, Engine
-from engines.base.lifecycle import Lifecycle
+from engines.base.lifecycle import Lifecycle, Phase
 from engines.base.metrics import Metrics
 from engines.base.portfolios import Portfolio, Position, quantities_of
 from engines.base.server import EngineServer
 from engines.base.settings import Settings
+
+LOOPS, REQUESTS = 40, 300
 
 
 class Lot(BaseModel):
@@ -85,14 +92,44 @@ def application(way: str, engine: Engine, settings: Settings, lifecycle: Lifecyc
     return create_app(engine, settings, lifecycle)
 
 
-def main(way: str, name: str, port: int, prices: Path) -> None:
-    """Serve until SIGTERM."""
-    settings = Settings(name, f"{name}-1", "bench", port, prices, drain_seconds=0)
+async def least(app: ASGIApp, method: str, path: str, body: bytes) -> float:
+    """Seconds of one request, the least mean of `LOOPS` times `REQUESTS`."""
+    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
+             "headers": [(b"content-type", b"application/json")], "http_version": "1.1", "scheme": "http",
+             "root_path": "", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "asgi": {}}  # fmt: skip
+    statuses = set()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        statuses.add(message.get("status", 200))
+
+    times = []
+    for _ in range(LOOPS):
+        started = time.perf_counter()
+        for _ in range(REQUESTS):
+            await app(dict(scope), receive, send)
+        times.append((time.perf_counter() - started) / REQUESTS)
+    if statuses != {200}:
+        raise SystemExit(f"{method} {path}: answered with {statuses}")
+    return min(times)
+
+
+def main(way: str, name: str, prices: str, what: str, *rest: str) -> None:
+    """Serve until SIGTERM, or time one request."""
+    port = int(rest[0]) if what == "serve" else 0
+    settings = Settings(name, f"{name}-1", "bench", port, Path(prices), drain_seconds=0)
     lifecycle = Lifecycle()
     engine = importlib.import_module(f"engines.{name}.service").create(settings)
-    server = EngineServer(application(way, engine, settings, lifecycle), engine, lifecycle, 0)
-    server.run([socket.create_server(("127.0.0.1", port))])
+    app = application(way, engine, settings, lifecycle)
+    if what == "serve":
+        EngineServer(app, engine, lifecycle, 0).run([socket.create_server(("127.0.0.1", port))])
+    else:
+        engine.load()
+        lifecycle.phase = Phase.READY
+        print(uvloop.run(least(app, rest[0], rest[1], sys.stdin.buffer.read())) * 1e6)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
+    main(*sys.argv[1:])

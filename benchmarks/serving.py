@@ -19,18 +19,42 @@ from benchmarks.sides import ROOT, Failed, free_port, run
 from engines.base import compiled
 from engines.base.prices import Prices
 
-SECONDS, CONNECTIONS = 3, 16
+CONNECTIONS = 16
+SLICES = 5  # of a second each; the one that other programs disturbed least counts
+BATCH = 64
 SERVED = re.compile(r"(\d+) requests in ")
-REQUESTS = {"analytics": "GET /analytics/calculate/portfolio_001", "risk": "POST /risk/check/desk"}
-# What is measured, the shipped way first: how it is served, and whether with numba.
-_LANES = ("lane, numba", "lane, numpy") if compiled.AVAILABLE else ("lane, numpy",)
-WAYS = (*_LANES, "FastAPI without the lane, numpy", "FastAPI with dictionaries, numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One request, sent again and again; a batch holds several items."""
+
+    engine: str
+    method: str
+    path: str
+    items: int = 1
+
+
+LOADS = {
+    "analytics": Load("analytics", "GET", "/analytics/calculate/portfolio_001"),
+    "analytics, 64 a request": Load("analytics", "POST", "/process", BATCH),
+    "risk": Load("risk", "POST", "/risk/check/desk"),
+    "risk, 64 a request": Load("risk", "POST", "/process", BATCH),
+}
+# How it is served, the shipped way first, and whether with numba.
+LANES = ("lane, numba", "lane, numpy") if compiled.AVAILABLE else ("lane, numpy",)
 SERVE = {"lane": "lane", "FastAPI without the lane": "routes", "FastAPI with dictionaries": "dict"}
+WAYS = (*LANES, *(f"{way}, numpy" for way in list(SERVE)[1:]))
+
+
+def ways_of(load: Load) -> tuple[str, ...]:
+    """Batches are measured as they ship; for the rest, what they would cost otherwise too."""
+    return LANES if load.items > 1 else WAYS
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What wrk saw, and the seconds of the engine's processor for one request."""
+    """Items a second and latencies that wrk saw, and the seconds of the engine's processor for one item."""
 
     rate: float
     p50: float
@@ -49,34 +73,42 @@ def requests_in(report: str) -> int:
     return int(found[1])
 
 
-def measure(engine: str, way: str, prices: Path, folder: Path) -> Cost:
-    """Load one way of serving for `SECONDS`, after a second that does not count."""
-    method, path = REQUESTS[engine].split()
+def measure(load: Load, way: str, prices: Path, folder: Path) -> Cost:
+    """Load one way of serving for `SLICES` seconds, after one that does not count."""
     script = folder / "request.lua"
-    script.write_text(lua(method, body(prices) if method == "POST" else ""))
-    with served(engine, way, prices) as (process, url):
-        wrk(url + path, script, 1)
-        before = cpu_seconds(process)
-        report = wrk(url + path, script, SECONDS)
-        used = cpu_seconds(process) - before
+    script.write_text(lua(load.method, body(load, prices)))
+    with served(load.engine, way, prices) as (process, url):
+        wrk(url + load.path, script)
+        found = [one_second(load, url + load.path, script, process) for _ in range(SLICES)]
+    return min(found, key=lambda cost: cost.cpu)
+
+
+def one_second(load: Load, url: str, script: Path, process: int) -> Cost:
+    """One slice."""
+    before = cpu_seconds(process)
+    report = wrk(url, script)
+    used = cpu_seconds(process) - before
     try:
-        load = parse_wrk(report)
+        seen = parse_wrk(report)
     except ValueError as error:
-        raise Failed(f"{engine}, {way}: {error}") from None
-    return Cost(load.rate, load.p50, load.p99, used / requests_in(report))
+        raise Failed(f"{url}: {error}") from None
+    return Cost(seen.rate * load.items, seen.p50, seen.p99, used / (requests_in(report) * load.items))
 
 
-def wrk(url: str, script: Path, seconds: int) -> str:
-    """Its report; one thread, on the second core."""
-    words = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script), url]
+def wrk(url: str, script: Path) -> str:
+    """Its report of a second; one thread, on the second core."""
+    words = ["wrk", "-t1", f"-c{CONNECTIONS}", "-d1s", "--latency", "-s", str(script), url]
     return run(["taskset", "-c", "1", *words])
 
 
-def body(prices: Path) -> str:
-    """A proposal of all twenty stocks."""
+def body(load: Load, prices: Path) -> str:
+    """A portfolio of all twenty stocks, or a batch of them; nothing for GET."""
+    if load.method == "GET":
+        return ""
     symbols = Prices.load(prices).symbols
     positions = [{"symbol": symbol, "quantity": 100 + place} for place, symbol in enumerate(symbols)]
-    return json.dumps({"positions": positions, "cash": 1000})
+    item = {"positions": positions, "cash": 1000}
+    return json.dumps(item if load.items == 1 else [item] * load.items)
 
 
 def lua(method: str, content: str) -> str:
@@ -84,14 +116,33 @@ def lua(method: str, content: str) -> str:
     return f"wrk.method = '{method}'\nwrk.body = '{content}'\nwrk.headers['Content-Type'] = 'application/json'\n"
 
 
+def command(engine: str, way: str, prices: Path) -> list[str]:
+    """Of benchmarks/serve_engine.py, on the first core."""
+    serve = SERVE[way.rpartition(", ")[0]]
+    return ["taskset", "-c", "0", sys.executable, "benchmarks/serve_engine.py", serve, engine, str(prices)]
+
+
+def setting(way: str) -> dict[str, str]:
+    """The environment, with numba or without."""
+    return {**os.environ, "NAUTILUS_NUMBA": "on" if way.endswith(", numba") else "off"}
+
+
+def inside(load: Load, way: str, prices: Path) -> float:
+    """Seconds of one item inside the application, without a socket: the least of many timings."""
+    words = [*command(load.engine, way, prices), "time", load.method, load.path]
+    done = subprocess.run(
+        words, input=body(load, prices), capture_output=True, text=True, cwd=ROOT, env=setting(way), check=False
+    )
+    if done.returncode:
+        raise Failed(f"{load.engine}, {way}: {done.stderr}")
+    return float(done.stdout) / 1e6 / load.items
+
+
 @contextmanager
 def served(engine: str, way: str, prices: Path) -> Iterator[tuple[int, str]]:
     """The engine on the first core, ready; its process and address."""
-    serve, _, arithmetic = way.rpartition(", ")
     port = free_port()
-    words = [sys.executable, "benchmarks/serve_engine.py", SERVE[serve], engine, str(port), str(prices)]
-    environment = {**os.environ, "NAUTILUS_NUMBA": "on" if arithmetic == "numba" else "off"}
-    with subprocess.Popen(["taskset", "-c", "0", *words], cwd=ROOT, env=environment) as process:
+    with subprocess.Popen([*command(engine, way, prices), "serve", str(port)], cwd=ROOT, env=setting(way)) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             await_ready(url, process)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import plain
 from benchmarks.computations import Case
-from benchmarks.engines import arguments, compute_section, http_section, seconds_of
+from benchmarks.engines import app_section, arguments, compute_section, http_section, seconds_of
 from benchmarks.serving import WAYS, Cost, lua, requests_in
 from benchmarks.sides import Failed
 from engines.analytics import model as analytics
@@ -66,6 +66,12 @@ def test_a_request_is_told_by_the_processor_time_it_costs() -> None:
     assert section.table.splitlines()[2].split()[-3:] == ["100.0", "10,000", "2.50"]
     found = [(round(target.value, 6), round(target.most, 2), target.met) for target in section.targets]
     assert found == [(40, 83.33, True), (40, 50, True)]
+
+
+def test_the_application_alone_is_told_by_its_least_time() -> None:
+    times = {f"risk, {way}": [5e-5 * (place + 1), 4e-5 * (place + 1)] for place, way in enumerate(WAYS)}
+    section = app_section(times)
+    assert [line.split()[-2:] for line in section.table.splitlines()[1:3]] == [["40.0", "1.00"], ["80.0", "2.00"]]
 
 
 def test_requests_are_counted_from_wrks_report() -> None:

@@ -208,6 +208,17 @@ def test_an_engine_that_cannot_start_says_why(
     assert (replica.process.returncode, message in errors) == (code, True), errors
 
 
+@pytest.mark.parametrize(
+    ("engine", "code", "told"), [("risk", 0, "risk loads, and computes with"), ("nobody", 2, "there is no engine")]
+)
+def test_an_engine_can_be_loaded_once(prices_path: Path, engine: str, code: int, told: str) -> None:
+    given = {"NAUTILUS_ENGINE": engine, "PORT": "1", "NAUTILUS_PRICES": str(prices_path)}
+    command = [sys.executable, "-m", "engines.base.warm"]
+    run = subprocess.run(command, cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=False)
+    assert run.returncode == code
+    assert told in run.stdout + run.stderr
+
+
 def test_a_taken_port_has_its_own_exit_code(start: Callable[..., Replica]) -> None:
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))
