@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from engines.base import examples
 from engines.base.bus import Put
 from engines.base.engine import Call, Reply, Route
 from engines.base.portfolios import YEAR, Holding, Portfolio, Position, demo_portfolios, quantities_of
@@ -68,7 +69,8 @@ class PriceBook:
 
     def routes(self) -> Sequence[Route]:
         """PUT /prices."""
-        return (Route("PUT", "/prices", self.put, reads=Updates, replies=(Loaded,), stored=self._stored),)
+        route = ("PUT", "/prices", self.put, Updates, (Loaded,))
+        return (Route(*route, stored=self._stored, examples=examples.PUT_PRICES),)
 
     def put(self, call: Call) -> Loaded:
         """Add closes of days after the bundled ones, or correct them, in every replica of every engine"""
@@ -158,8 +160,12 @@ class PortfolioBook:
         """GET and PUT /portfolios/{portfolio_id}."""
         path = "/portfolios/{portfolio_id}"
         return (
-            Route("GET", path, self.show, replies=(HeldPortfolio,)),
-            Route("PUT", path, self.put, reads=Holding, replies=(HeldPortfolio,), stored=self._stored),
+            Route("GET", path, self.show, replies=(HeldPortfolio,), examples=examples.PORTFOLIO),
+            Route(
+                *("PUT", path, self.put, Holding, (HeldPortfolio,)),
+                stored=self._stored,
+                examples=examples.PUT_PORTFOLIO,
+            ),
         )
 
     def show(self, call: Call) -> HeldPortfolio:

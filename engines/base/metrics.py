@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from engines.base import compiled
 from engines.base.bus import STATES, Bus, NoBus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -67,6 +68,12 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         names = ("engine", "replica")
+        Gauge(
+            "nautilus_engine_info",
+            "1; kernels says what computes: numba or numpy.",
+            (*names, "kernels"),
+            registry=self.registry,
+        ).labels(engine, replica, compiled.PATH).set(1)
         self._requests = Counter(
             "nautilus_requests", "Requests answered.", (*names, "route", "status"), registry=self.registry
         )

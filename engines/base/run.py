@@ -22,7 +22,7 @@ def run() -> int:
     """Serve the engine of NAUTILUS_ENGINE until it is told to stop; the exit code is `__main__`'s."""
     try:
         settings = Settings.from_environment(os.environ)
-        service = _service(settings.engine)
+        service = service_of(settings.engine)
     except SettingsError as error:
         print(f"engines.base: {error}", file=sys.stderr)
         return 2
@@ -53,7 +53,8 @@ def open_bus(settings: Settings) -> Bus:
     return BufferedMessageBusClient(settings.bus, settings.engine, settings.replica)
 
 
-def _service(engine: str) -> ModuleType:
+def service_of(engine: str) -> ModuleType:
+    """The module of an engine's service; raises SettingsError where there is none."""
     name = f"engines.{engine.replace('-', '_')}.service"
     try:
         return importlib.import_module(name)

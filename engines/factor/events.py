@@ -8,6 +8,7 @@ from engines.base.books import PriceBook
 from engines.base.bus import Bus, Effect, Message, Publish
 from engines.base.trading import PRICES, PriceUpdate, topic
 from engines.factor import model
+from engines.factor.panel import factors
 
 SCORES = "factors.scores"
 
@@ -37,6 +38,6 @@ class Events:
         """Scores (families, stocks) on the newest day: the mean of a family's z-scores over all windows."""
         year = self._prices.current
         market = np.broadcast_to(year.index, (len(year.symbols), len(year.dates)))
-        scores = model.z_scores(model.factors(year.closes.T, market))
+        scores = model.z_scores(factors(year.closes.T, market))
         means: model.Floats = np.nanmean(scores.reshape(len(model.FAMILIES), -1, len(year.symbols)), axis=1)
         return means

@@ -34,13 +34,13 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: Name
     kind: Kind
-    threshold: Annotated[float, Meta(gt=0, le=1e6)]
+    threshold: Annotated[float, Meta(ge=1e-9, le=1e6)]
     severity: Severity = Severity.CRITICAL
     active: bool = True
     portfolio_id: Name | None = None
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """One limit against one portfolio; utilisation above 1 is a breach."""
 
     limit_id: str
@@ -56,8 +56,16 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.breached and self.severity is Severity.CRITICAL
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """Who acknowledged a breach, when, and what there was to say."""
+
+    by: str
+    note: str
+    at: datetime
+
+
 class Breach(msgspec.Struct, frozen=True):
-    """A limit that a held portfolio exceeds, since when, and by the newest check's figures."""
+    """A limit that a held portfolio exceeds, since when, by the newest check's figures, and who has seen it."""
 
     portfolio_id: str
     limit_id: str
@@ -67,6 +75,7 @@ class Breach(msgspec.Struct, frozen=True):
     threshold: float
     opened_at: datetime
     checked_at: datetime
+    acknowledged: Seen | None = None
 
 
 DEFAULTS = (
@@ -118,16 +127,24 @@ class LimitBook:
             key = (portfolio_id, verdict.limit_id)
             if verdict.breached:
                 now = datetime.now(UTC)
-                open_ = self._breaches.get(key)
-                self._breaches[key] = _breach(portfolio_id, verdict, open_.opened_at if open_ else now, now)
+                self._breaches[key] = _breach(portfolio_id, verdict, now, self._breaches.get(key))
             elif key in self._breaches:
                 del self._breaches[key]
+
+    def acknowledge(self, portfolio_id: str, limit_id: str, by: str, note: str) -> bool:
+        """Whether there is such an open breach; it stays acknowledged until it closes, whatever checks say of it."""
+        key = (portfolio_id, limit_id)
+        if key not in self._breaches:
+            return False
+        seen = Seen(by, note, datetime.now(UTC))
+        self._breaches[key] = msgspec.structs.replace(self._breaches[key], acknowledged=seen)
+        return True
 
     def _close(self, limit_id: str) -> None:
         self._breaches = {key: breach for key, breach in self._breaches.items() if key[1] != limit_id}
 
 
-def _breach(portfolio_id: str, verdict: Verdict, opened_at: datetime, checked_at: datetime) -> Breach:
+def _breach(portfolio_id: str, verdict: Verdict, now: datetime, before: Breach | None) -> Breach:
     return Breach(
         portfolio_id=portfolio_id,
         limit_id=verdict.limit_id,
@@ -135,8 +152,9 @@ def _breach(portfolio_id: str, verdict: Verdict, opened_at: datetime, checked_at
         severity=verdict.severity,
         value=verdict.value,
         threshold=verdict.threshold,
-        opened_at=opened_at,
-        checked_at=checked_at,
+        opened_at=before.opened_at if before else now,
+        checked_at=now,
+        acknowledged=before.acknowledged if before else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Real processes: `python -m engines.base` starts, serves, drains and exits for every engine."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engines.base import compiled
 from tests.engines.conftest import ROOT
 from tests.engines.redis_server import KINDS, Server
 
@@ -122,6 +124,36 @@ def test_an_engine_serves_drains_and_exits_with_0(start: Callable[..., Replica],
         replica.get("/health")
 
 
+@pytest.mark.parametrize("engine", ["analytics", "risk"])
+def test_an_engine_computes_the_same_without_numba(start: Callable[..., Replica], engine: str) -> None:
+    replies = []
+    for numba in ("on", "off"):
+        replica = start(engine, NAUTILUS_NUMBA=numba)
+        replica.wait_for("ready")
+        metrics = replica.get("/metrics").text
+        assert (f'kernels="{"numpy" if numba == "off" else compiled.PATH}"') in metrics
+        reply = replica.get(QUESTIONS[engine]).json()
+        replies.append({**reply.pop("performance", {}), **reply.pop("component_var", {}), **reply})
+    one, other = ({k: v for k, v in reply.items() if isinstance(v, float)} for reply in replies)
+    for reply in (one, other):
+        assert reply.pop("processing_time_ms") > 0
+    assert len(one) >= 15
+    assert one == pytest.approx(other, rel=1e-9)
+
+
+def test_prometheus_accepts_the_metrics(start: Callable[..., Replica]) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian package prometheus)")
+    replica = start("risk")
+    replica.wait_for("ready")
+    for path in (QUESTIONS["risk"], "/risk/check/nobody", "/nothing"):
+        replica.get(path)
+    text = replica.get("/metrics").text
+    run = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout + run.stderr) == (0, "")
+
+
 def test_an_open_request_is_answered_before_the_engine_leaves(start: Callable[..., Replica]) -> None:
     replica = start("analytics", NAUTILUS_DRAIN="0")
     replica.wait_for("ready")
@@ -205,6 +237,17 @@ def test_an_engine_that_cannot_start_says_why(
     replica = start("risk", **environment)
     _, errors = replica.process.communicate(timeout=20)
     assert (replica.process.returncode, message in errors) == (code, True), errors
+
+
+@pytest.mark.parametrize(
+    ("engine", "code", "told"), [("risk", 0, "risk loads, and computes with"), ("nobody", 2, "there is no engine")]
+)
+def test_an_engine_can_be_loaded_once(prices_path: Path, engine: str, code: int, told: str) -> None:
+    given = {"NAUTILUS_ENGINE": engine, "PORT": "1", "NAUTILUS_PRICES": str(prices_path)}
+    command = [sys.executable, "-m", "engines.base.warm"]
+    run = subprocess.run(command, cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=False)
+    assert run.returncode == code
+    assert told in run.stdout + run.stderr
 
 
 def test_a_taken_port_has_its_own_exit_code(start: Callable[..., Replica]) -> None:

@@ -69,6 +69,23 @@ def test_a_breach_opens_stays_open_and_closes() -> None:
     assert book.breaches == []
 
 
+def test_an_acknowledged_breach_stays_so_until_it_closes() -> None:
+    book = LimitBook()
+    over, limit = figures(concentration=0.4), "single-name-concentration"
+    assert not book.acknowledge("p", limit, "desk", "")
+    book.record("p", book.judge("p", over))
+    assert book.breaches[0].acknowledged is None
+    assert book.acknowledge("p", limit, "desk", "by Friday")
+    book.record("p", book.judge("p", figures(concentration=0.5)))
+    seen = book.breaches[0].acknowledged
+    assert seen is not None
+    assert (seen.by, seen.note, book.breaches[0].value) == ("desk", "by Friday", 0.5)
+    assert book.breaches[0].opened_at <= seen.at <= book.breaches[0].checked_at
+    book.record("p", book.judge("p", CALM))
+    book.record("p", book.judge("p", over))
+    assert book.breaches[0].acknowledged is None
+
+
 def test_critical_breaches_are_listed_first() -> None:
     book = LimitBook()
     book.record("a", book.judge("a", figures(historical_var=0.2)))
