@@ -1,6 +1,6 @@
 """Limits on portfolios, the breaches of them, and the book that holds both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -91,6 +91,7 @@ class LimitBook:
     def __init__(self, limits: Sequence[Limit] = DEFAULTS) -> None:
         self._limits = {limit.id: limit for limit in limits}
         self._breaches: dict[tuple[str, str], Breach] = {}
+        self.on_close: Callable[[str, str], None] = lambda _portfolio_id, _limit_id: None
 
     @property
     def limits(self) -> list[Limit]:
@@ -130,18 +131,17 @@ class LimitBook:
                 self._breaches[key] = _breach(portfolio_id, verdict, now, self._breaches.get(key))
             elif key in self._breaches:
                 del self._breaches[key]
+                self.on_close(*key)
 
-    def acknowledge(self, portfolio_id: str, limit_id: str, by: str, note: str) -> bool:
-        """Whether there is such an open breach; it stays acknowledged until it closes, whatever checks say of it."""
-        key = (portfolio_id, limit_id)
-        if key not in self._breaches:
-            return False
-        seen = Seen(by, note, datetime.now(UTC))
-        self._breaches[key] = msgspec.structs.replace(self._breaches[key], acknowledged=seen)
-        return True
+    def has_breach(self, portfolio_id: str, limit_id: str) -> bool:
+        """Whether such a breach is open."""
+        return (portfolio_id, limit_id) in self._breaches
 
     def _close(self, limit_id: str) -> None:
+        closed = [key for key in self._breaches if key[1] == limit_id]
         self._breaches = {key: breach for key, breach in self._breaches.items() if key[1] != limit_id}
+        for key in closed:
+            self.on_close(*key)
 
 
 def _breach(portfolio_id: str, verdict: Verdict, now: datetime, before: Breach | None) -> Breach:
@@ -154,7 +154,6 @@ def _breach(portfolio_id: str, verdict: Verdict, now: datetime, before: Breach |
         threshold=verdict.threshold,
         opened_at=before.opened_at if before else now,
         checked_at=now,
-        acknowledged=before.acknowledged if before else None,
     )
 
 

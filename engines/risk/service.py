@@ -18,6 +18,7 @@ from engines.base.problem import Problem, invalid, unknown
 from engines.base.settings import Settings
 from engines.base.state import is_stored
 from engines.risk import examples
+from engines.risk.acknowledged import Acknowledgements
 from engines.risk.events import Events
 from engines.risk.limits import Limit, LimitBook
 from engines.risk.model import Floats, Scenarios
@@ -77,6 +78,7 @@ class Risk:
         self._held.on_change = self._recheck
         self._limits = state.table("limits", Limit)
         self._limits.on_change = self._limit_changed
+        self._seen = Acknowledgements(self._book, state)  # the last table: a new replica reads what it is about first
         self._symbols = prices.symbols
         self._columns = {symbol: column for column, symbol in enumerate(prices.symbols)}
         self._reprice()
@@ -107,7 +109,11 @@ class Risk:
                 stored=self._stored,
             ),
             Route("GET", "/risk/breaches", self.breaches, replies=(Breaches,), examples=examples.BREACHES),
-            Route("POST", seen, self.acknowledge, Acknowledgement, (Breaches,), examples=examples.ACKNOWLEDGE),
+            Route(
+                *("POST", seen, self.acknowledge, Acknowledgement, (Breaches,)),
+                examples=examples.ACKNOWLEDGE,
+                stored=self._stored,
+            ),
             Route(
                 *("POST", "/process", self.process, Item | Batch, (Assessment, Assessments)),
                 hot=True,
@@ -158,12 +164,12 @@ class Risk:
         """The limits that held portfolios exceed"""
         if self._checked != self._prices.changes:
             self._check_all()
-        return Breaches(breaches=self._book.breaches)
+        return Breaches(breaches=self._seen.noted(self._book.breaches))
 
     def acknowledge(self, call: Call) -> Breaches:
-        """Note who has seen an open breach; it is listed until the portfolio is inside the limit again"""
-        seen = call.read(Acknowledgement)
-        if not self._book.acknowledge(seen.portfolio_id, seen.limit_id, seen.by, seen.note):
+        """Note who has seen an open breach, everywhere; it is listed until the portfolio is inside the limit again"""
+        seen: Acknowledgement = call.read(Acknowledgement)
+        if not self._seen.put(seen):
             raise invalid(f"'{seen.portfolio_id}' has no open breach of '{seen.limit_id}'", "limit_id")
         return self.breaches(call)
 

@@ -93,6 +93,21 @@ def test_every_route_is_described_with_an_example(
             assert content["schema"]
 
 
+def test_a_write_that_may_be_kept_is_described_with_202(
+    engine: str, document: dict[str, Any], settings_for: Callable[[str], Settings]
+) -> None:
+    service = importlib.import_module(f"engines.{engine}.service").create(settings_for(engine))
+    kept = set()
+    for route in service.routes():
+        answers = document["paths"][route.path][route.method.lower()]["responses"]
+        assert ("202" in answers) == (route.stored is not None)
+        if "202" in answers:
+            kept.add(f"{route.method} {route.path}")
+            assert answers["202"]["content"] == answers["200"]["content"]
+            assert "Redis" in answers["202"]["description"]
+    assert "PUT /prices" in kept
+
+
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     def references(node: Any) -> Iterator[str]:
         if isinstance(node, dict):

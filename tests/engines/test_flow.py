@@ -114,8 +114,11 @@ def test_positions_become_metrics_and_alerts_and_are_served_by_everyone(server: 
         assert Counter(topic for topic, _ in alerts) == {f"risk.breaches.mine_{n}": 1 for n in range(20)}
         for each in everyone:
             assert (await each.get("/portfolios/mine 7"))["name"] == "one stock"
-        for name in ("analytics", "risk"):  # counted when Redis has answered, which is after it has told of the effects
-            await until(lambda fleet=fleet[name]: sum(one.bus.counters.consumed for one in fleet) == 20)
+
+        def handled() -> list[int]:
+            return [sum(one.bus.counters.consumed for one in fleet[name]) for name in ("analytics", "risk")]
+
+        await until(lambda: handled() == [20, 20])  # counted when Redis has answered, after it has told of the effects
 
     play(story)
 
@@ -194,6 +197,36 @@ def test_what_one_replica_is_told_all_serve_also_later_ones(server: Server, play
         await until(lambda: all(table.get("mine") for table in tables))
         for one in fleet["analytics"]:
             assert (await one.get("/analytics/calculate/mine"))["portfolio_id"] == "mine"
+
+    play(story)
+
+
+def test_a_breach_that_one_replica_acknowledges_is_so_in_all_until_it_closes(server: Server, play: Any) -> None:
+    words = {"portfolio_id": "portfolio_001", "limit_id": "single-name-concentration", "by": "desk 7"}
+    limit = {"id": words["limit_id"], "kind": "concentration", "threshold": 0.25}
+
+    async def story(fleet: dict[str, list[Member]], start: Any) -> None:
+        async def seen_by(one: Member) -> list[str | None]:
+            listed = (await one.get("/risk/breaches"))["breaches"]
+            found = [breach for breach in listed if (breach["portfolio_id"], breach["limit_id"]) == ids]
+            return [seen and seen["by"] for seen in (breach["acknowledged"] for breach in found)]
+
+        async def all_say(members: list[Member], expected: list[str | None]) -> None:
+            async with asyncio.timeout(5):
+                for one in members:
+                    while await seen_by(one) != expected:
+                        await asyncio.sleep(0.005)
+
+        ids = (words["portfolio_id"], words["limit_id"])
+        first, second = fleet["risk"]
+        assert (await first.http.post("/risk/breaches/acknowledge", json=words)).status_code == 200
+        everyone = [first, second, await start("risk")]
+        await all_say(everyone, ["desk 7"])
+        wider = {**limit, "threshold": 0.5}
+        assert (await second.http.put(f"/risk/limits/{limit['id']}", json=wider)).status_code == 200
+        await all_say(everyone, [])
+        assert (await first.http.put(f"/risk/limits/{limit['id']}", json=limit)).status_code == 200
+        await all_say([*everyone, await start("risk")], [None])
 
     play(story)
 

@@ -69,21 +69,19 @@ def test_a_breach_opens_stays_open_and_closes() -> None:
     assert book.breaches == []
 
 
-def test_an_acknowledged_breach_stays_so_until_it_closes() -> None:
-    book = LimitBook()
-    over, limit = figures(concentration=0.4), "single-name-concentration"
-    assert not book.acknowledge("p", limit, "desk", "")
-    book.record("p", book.judge("p", over))
-    assert book.breaches[0].acknowledged is None
-    assert book.acknowledge("p", limit, "desk", "by Friday")
-    book.record("p", book.judge("p", figures(concentration=0.5)))
-    seen = book.breaches[0].acknowledged
-    assert seen is not None
-    assert (seen.by, seen.note, book.breaches[0].value) == ("desk", "by Friday", 0.5)
-    assert book.breaches[0].opened_at <= seen.at <= book.breaches[0].checked_at
+def test_what_closes_is_told() -> None:
+    book, limit = LimitBook(), "single-name-concentration"
+    closed: list[tuple[str, str]] = []
+    book.on_close = lambda *ids: closed.append(ids)
+    assert not book.has_breach("p", limit)
+    for concentration in (0.4, 0.5):
+        book.record("p", book.judge("p", figures(concentration=concentration)))
+    assert (book.has_breach("p", limit), closed) == (True, [])
     book.record("p", book.judge("p", CALM))
-    book.record("p", book.judge("p", over))
-    assert book.breaches[0].acknowledged is None
+    assert (book.has_breach("p", limit), closed) == (False, [("p", limit)])
+    book.record("q", book.judge("q", figures(concentration=0.4)))
+    book.remove(limit)
+    assert closed == [("p", limit), ("q", limit)]
 
 
 def test_critical_breaches_are_listed_first() -> None:
