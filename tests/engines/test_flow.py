@@ -115,10 +115,10 @@ def test_positions_become_metrics_and_alerts_and_are_served_by_everyone(server: 
         for each in everyone:
             assert (await each.get("/portfolios/mine 7"))["name"] == "one stock"
 
-        def handled() -> list[int]:
-            return [sum(one.bus.counters.consumed for one in fleet[name]) for name in ("analytics", "risk")]
+        def handled(engine: str) -> int:
+            return sum(one.bus.counters.consumed for one in fleet[engine])
 
-        await until(lambda: handled() == [20, 20])  # counted when Redis has answered, after it has told of the effects
+        await until(lambda: handled("analytics") == handled("risk") == 20)
 
     play(story)
 
