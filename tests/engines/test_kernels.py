@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from engines.analytics import model as analytics
+from engines.base import compiled
 from engines.base.compiled import capable
 from engines.base.portfolios import demo_portfolios
 from engines.base.prices import Prices
@@ -22,7 +23,8 @@ from engines.factor import model as factor
 from engines.risk import model as risk
 from tests.engines.conftest import ROOT
 
-pytest.importorskip("numba", exc_type=ModuleNotFoundError)
+if not compiled.AVAILABLE:
+    pytest.skip("numba is not installed or switched off, or the processor is below x86-64-v3", allow_module_level=True)
 
 from engines.analytics import kernels as analytics_kernels
 from engines.factor import kernels as factor_kernels
