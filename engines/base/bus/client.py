@@ -59,12 +59,12 @@ class BufferedMessageBusClient:
 
     @property
     def state(self) -> BusState:
-        """connecting until Redis has answered once, degraded while a connection is lost, off without reconnection."""
+        """connecting until every connection was made, degraded while one is lost, off without reconnection."""
         if any(task.done() for task in self._tasks) or not self._tasks:
             return "off"
         if all(link.up for link in self._links):
             return "connected"
-        return "degraded" if any(link.lost or link.up for link in self._links) else "connecting"
+        return "degraded" if any(link.lost for link in self._links) else "connecting"
 
     @property
     def buffered(self) -> int:
