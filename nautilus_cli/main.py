@@ -19,11 +19,13 @@ from nautilus_cli import __version__
 from nautilus_cli.commands import (
     bench,
     build,
+    bus,
     config,
     doctor,
     down,
     events,
     exec,
+    load,
     logs,
     pull,
     restart,
@@ -88,6 +90,8 @@ for command in (
     pull.pull,
 ):
     app.command()(command)
+app.add_typer(bus.app, name="bus")
+app.add_typer(load.app, name="load")
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec.run)
 
 

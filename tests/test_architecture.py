@@ -23,6 +23,8 @@ LEVELS = {
     "runtimes": 5,
     "apply": 6,
     "bench": 6,
+    "bus": 6,
+    "data": 6,
     "view": 7,
     "complete": 7,
     "commands": 8,
@@ -42,6 +44,7 @@ HOMES = {
     "yaml": {"loader", "complete"},
     "pydantic": {"fleet", "values", "loader"},
     "numpy": {"bench"},
+    "pyarrow": {"data"},
     "fastapi": set(),
     "engines": set(),
 }
@@ -114,7 +117,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     run = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     loaded = set(run.stderr.split())
     assert "typer" in loaded
-    assert not loaded & {"docker", "numpy", "httpx", "rich.console", "rich.table", "requests"}
+    assert not loaded & {"docker", "numpy", "httpx", "pyarrow", "rich.console", "rich.table", "requests"}
 
 
 def test_the_fingerprint_knows_nothing_of_the_tool() -> None:

@@ -47,6 +47,8 @@ NAMES = (
     "events",
     "pull",
     "bench",
+    "bus",
+    "load",
 )
 
 

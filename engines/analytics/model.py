@@ -5,7 +5,7 @@ daily; a year has 252 days. A measure that is not defined (a ratio over zero) is
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ TAIL = 0.05
 ROOT = math.sqrt(DAYS)
 
 
-@dataclass(frozen=True, slots=True)
-class Measures:
+class Measures(NamedTuple):
     """One array (k,) per measure; `measure` says what each one is."""
 
     pnl: Floats

@@ -3,88 +3,28 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
-import msgspec
 import numpy as np
-from msgspec import Meta
 
-from engines.analytics.model import Floats, measure, portfolio_values
-from engines.base.engine import Call, Computed, Reply, Route
-from engines.base.fields import Amount, Name, Price, Return
-from engines.base.portfolios import YEAR, Portfolio, Position, demo_portfolios, quantities_of
+from engines.analytics.events import Events
+from engines.analytics.examples import CALCULATE, PORTFOLIOS, PROCESS
+from engines.analytics.model import Floats, portfolio_values
+from engines.analytics.schema import Analyses, Analysis, Batch, Held, Item, Performance, Portfolios
+from engines.base import compiled
+from engines.base.books import PortfolioBook, PriceBook
+from engines.base.bus import Bus, NoBus
+from engines.base.engine import Call, Route
+from engines.base.portfolios import Portfolio, quantities_of
 from engines.base.prices import Prices
 from engines.base.problem import invalid, unknown
 from engines.base.settings import Settings
 
-BATCH = 32  # rows at once: larger temporary arrays are mapped anew for every operation, and cost twice as much
+if compiled.AVAILABLE:
+    from engines.analytics.kernels import measure
+else:
+    from engines.analytics.model import measure
 
-
-class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One portfolio: its daily values, or positions and cash that are valued at the last year's bundled closes.
-
-    `flows` and `benchmark` (returns) go with `values`, one for each day after the first.
-    """
-
-    id: Name = "portfolio"
-    positions: Annotated[list[Position], Meta(min_length=1, max_length=10_000)] | None = None
-    cash: Amount = 0.0
-    values: Annotated[list[Price], Meta(min_length=3, max_length=100_000)] | None = None
-    flows: list[Amount] | None = None
-    benchmark: list[Return] | None = None
-    risk_free: Annotated[float, Meta(gt=-1, le=1)] = 0.0
-
-
-Batch = Annotated[list[Item], Meta(min_length=1, max_length=1024)]
-
-
-class Performance(msgspec.Struct):
-    """What `model.measure` says of one portfolio; null where a measure is not defined."""
-
-    pnl: float | None
-    time_weighted_return: float | None
-    cagr: float | None
-    volatility: float | None
-    sharpe: float | None
-    sortino: float | None
-    max_drawdown: float | None
-    calmar: float | None
-    var_95: float | None
-    cvar_95: float | None
-    beta: float | None
-    alpha: float | None
-    tracking_error: float | None
-    information_ratio: float | None
-    win_rate: float | None
-
-
-class Analysis(Computed):
-    """The measures of one portfolio."""
-
-    portfolio_id: str
-    days: int
-    performance: Performance
-
-
-class Analyses(Computed):
-    """The measures of a batch, in the request's order."""
-
-    results: list[Analysis]
-
-
-class Held(msgspec.Struct):
-    """A portfolio that the engine holds."""
-
-    id: str
-    name: str
-
-
-class Portfolios(Reply):
-    """The portfolios that /analytics/calculate knows, and the days that they are measured over."""
-
-    portfolios: list[Held]
-    since: str
-    until: str
+BLOCK = 32  # rows at once: larger temporary arrays are mapped anew for every operation, and cost twice as much
 
 
 @dataclass(frozen=True)
@@ -103,31 +43,61 @@ class Analytics:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._bus: Bus = NoBus()
+        self._prices = PriceBook()
+        self._held = PortfolioBook(self._prices)
+
+    def join(self, bus: Bus) -> None:
+        self._bus = bus
+        Events(self._prices, self._held, self.analyse_held).subscribe(bus)
 
     def load(self) -> None:
         prices = Prices.load(self._settings.prices)
-        self._year = prices.last(YEAR + 1)
-        self._market = self._year.index[1:] / self._year.index[:-1] - 1
+        self._prices.load(prices, self._bus.replicated)
+        self._held.load(prices, self._bus.replicated)
         self._columns = {symbol: column for column, symbol in enumerate(prices.symbols)}
-        self._held = demo_portfolios(prices)
+        self._reprice()
+        measure(np.array([[1.0, 2.0, 1.0]]), np.zeros((1, 2)))  # loads the kernel, which no request shall wait for
+
+    def _reprice(self) -> None:
+        self._priced = self._prices.changes
+        self._year = self._prices.current
+        self._market = self._year.index[1:] / self._year.index[:-1] - 1
 
     def routes(self) -> Sequence[Route]:
         return (
-            Route("GET", "/analytics/calculate/{portfolio_id}", self.calculate, replies=(Analysis,), hot=True),
-            Route("GET", "/analytics/portfolios", self.portfolios, replies=(Portfolios,)),
-            Route("POST", "/process", self.process, reads=Item | Batch, replies=(Analysis, Analyses), hot=True),
+            Route(
+                *("GET", "/analytics/calculate/{portfolio_id}", self.calculate),
+                replies=(Analysis,),
+                hot=True,
+                examples=CALCULATE,
+            ),
+            Route("GET", "/analytics/portfolios", self.portfolios, replies=(Portfolios,), examples=PORTFOLIOS),
+            Route(
+                *("POST", "/process", self.process),
+                reads=Item | Batch,
+                replies=(Analysis, Analyses),
+                hot=True,
+                examples=PROCESS,
+            ),
+            *self._held.routes(),
+            *self._prices.routes(),
         )
 
     def calculate(self, call: Call) -> Analysis:
-        """Measures of a held portfolio over the last year of bundled prices"""
+        """Measures of a held portfolio over the last year of prices"""
         portfolio = self._held.get(call.key)
         if portfolio is None:
             raise unknown("portfolio", call.key, "portfolio_id")
+        return self.analyse_held(portfolio)
+
+    def analyse_held(self, portfolio: Portfolio) -> Analysis:
+        """Raises Problem where its value does not stay above zero."""
         return analyse([self._series(portfolio, "portfolio_id", 0.0)])[0]
 
     def portfolios(self, _: Call) -> Portfolios:
         """The held portfolios"""
-        since, until = (str(date) for date in self._year.dates[[0, -1]])
+        since, until = (str(date) for date in self._prices.current.dates[[0, -1]])
         return Portfolios([Held(held.id, held.name) for held in self._held.values()], since, until)
 
     def process(self, call: Call) -> Analysis | Analyses:
@@ -158,6 +128,8 @@ class Analytics:
         return Series(item.id, values, flows, benchmark, item.risk_free)
 
     def _series(self, portfolio: Portfolio, field: str, risk_free: float) -> Series:
+        if self._priced != self._prices.changes:
+            self._reprice()
         values = portfolio_values(portfolio.quantities[None, :], self._year.closes, np.array([portfolio.cash]))[0]
         if values.min() <= 0:
             raise invalid("the portfolio's value does not stay above zero", field)
@@ -166,28 +138,38 @@ class Analytics:
 
 def analyse(series: Sequence[Series]) -> list[Analysis]:
     """Measure every series, those of one length together, and keep their order."""
+    if len(series) == 1:
+        return _measure(series)
     alike: defaultdict[tuple[int, bool, float], list[int]] = defaultdict(list)
     for place, one in enumerate(series):
         alike[len(one.benchmark), one.flows is None, one.risk_free].append(place)
     found: dict[int, Analysis] = {}
-    for (days, _, risk_free), places in alike.items():
-        for start in range(0, len(places), BATCH):
-            block = places[start : start + BATCH]
-            rows = _measure([series[place] for place in block], risk_free)
-            for place, row in zip(block, rows, strict=True):
-                found[place] = Analysis(portfolio_id=series[place].id, days=days, performance=row)
+    for places in alike.values():
+        for start in range(0, len(places), BLOCK):
+            block = places[start : start + BLOCK]
+            found.update(zip(block, _measure([series[place] for place in block]), strict=True))
     return [found[place] for place in range(len(series))]
 
 
-def _measure(series: Sequence[Series], risk_free: float) -> list[Performance]:
+def _measure(series: Sequence[Series]) -> list[Analysis]:
+    """The measures of series of one length and one rate, all with flows or all without."""
+    flows = [one.flows for one in series if one.flows is not None]
     measures = measure(
-        np.array([one.values for one in series]),
-        np.array([one.benchmark for one in series]),
-        None if series[0].flows is None else np.array([one.flows for one in series]),
-        risk_free,
+        _stack([one.values for one in series]),
+        _stack([one.benchmark for one in series]),
+        _stack(flows) if flows else None,
+        series[0].risk_free,
     )
-    columns = [getattr(measures, name).tolist() for name in Performance.__struct_fields__]
-    return [Performance(*row) for row in zip(*columns, strict=True)]  # msgspec writes what is not finite as null
+    days = len(series[0].benchmark)
+    rows = zip(*(column.tolist() for column in measures), strict=True)  # msgspec writes what is not finite as null
+    return [
+        Analysis(portfolio_id=one.id, days=days, performance=Performance(*row))
+        for one, row in zip(series, rows, strict=True)
+    ]
+
+
+def _stack(rows: Sequence[Floats]) -> Floats:
+    return rows[0][None, :] if len(rows) == 1 else np.array(rows)
 
 
 def _daily(numbers: list[float], days: int, field: str) -> Floats:

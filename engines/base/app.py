@@ -1,11 +1,13 @@
 """The application of one engine: FastAPI with the engine's routes, /health and /metrics, behind the ASGI layers."""
 
+import inspect
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
@@ -14,13 +16,14 @@ from engines.base.asgi import CLIENT_CLOSED, FastLane, Instrument, internal_erro
 from engines.base.engine import Call, Engine, Route, answer
 from engines.base.lifecycle import Health, Lifecycle, Phase
 from engines.base.metrics import CONTENT_TYPE, Metrics
+from engines.base.openapi import HEALTH, describe, operation
 from engines.base.problem import MEDIA_TYPE, Problem
 from engines.base.settings import Settings
 
 
 def create_app(engine: Engine, settings: Settings, lifecycle: Lifecycle) -> ASGIApp:
     """The whole application: instruments, then the fast lane, then FastAPI with everything declared."""
-    metrics = Metrics(settings.engine, settings.replica)
+    metrics = Metrics(settings.engine, settings.replica, lifecycle.bus)
     api = create_api(engine, settings, lifecycle, metrics)
     return Instrument(FastLane(api, engine.routes(), metrics), lifecycle, metrics, settings.replica)
 
@@ -30,23 +33,27 @@ def create_api(engine: Engine, settings: Settings, lifecycle: Lifecycle, metrics
     api = FastAPI(title=f"nautilus {settings.engine}", version=settings.version)
     _declare_errors(api)
 
-    @api.get("/health", summary="Ready (200), or starting or draining (503)")
+    @api.get("/health", summary="Ready (200), or starting or draining (503)", openapi_extra=HEALTH)
     async def health() -> Response:
         status = HTTPStatus.OK if lifecycle.phase is Phase.READY else HTTPStatus.SERVICE_UNAVAILABLE
         return _json(msgspec.json.encode(Health.of(settings, lifecycle)), status)
 
-    @api.get("/metrics", summary="Prometheus exposition")
+    @api.get("/metrics", summary="Prometheus exposition", response_class=PlainTextResponse)
     async def exposition() -> Response:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
     for route in engine.routes():
+        summary, _, description = inspect.cleandoc(route.handler.__doc__ or "").partition("\n\n")
         api.add_api_route(
             route.path,
             _endpoint(route, metrics),
             methods=[route.method],
-            summary=(route.handler.__doc__ or "").strip(),
-            openapi_extra=_openapi(route),
+            summary=summary,
+            description=description,
+            response_class=Response,
+            openapi_extra=operation(route),
         )
+    describe(api, engine.routes())
     return api
 
 
@@ -54,7 +61,8 @@ def _endpoint(route: Route, metrics: Metrics) -> Callable[[Request], Awaitable[R
     async def respond(request: Request) -> Response:
         body = b"" if route.method == "GET" else await read_body(request.receive)
         call = Call(next(iter(request.path_params.values()), ""), request.query_params, body)
-        return _json(await answer(route, call, metrics))
+        reply = await answer(route, call, metrics)
+        return Response(reply, await route.status(), media_type=route.media_type)
 
     return respond
 
@@ -87,18 +95,3 @@ def _json(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 def _problem(problem: Problem, headers: Any = None) -> Response:
     return Response(problem.body(), problem.status, headers=headers, media_type=MEDIA_TYPE)
-
-
-def _openapi(route: Route) -> dict[str, Any]:
-    """The schemas of what msgspec reads and writes, in place: FastAPI only knows pydantic's."""
-    extra: dict[str, Any] = {"responses": {"200": {"content": _content(*route.replies)}}}
-    if route.reads is not None:
-        extra["requestBody"] = {"content": _content(route.reads)}
-    if "{" in route.path:
-        name = route.path.partition("{")[2].rstrip("}")
-        extra["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
-    return extra
-
-
-def _content(*types: object) -> dict[str, Any]:
-    return {"application/json": {"schema": {"anyOf": [msgspec.json.schema(type_) for type_ in types]}}}

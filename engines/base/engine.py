@@ -1,16 +1,19 @@
 """What an engine is to the base: data that it loads, and routes that turn one call into one reply."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Any, Protocol
 
 import msgspec
 
+from engines.base.bus import Bus
 from engines.base.metrics import Metrics
 from engines.base.problem import Problem, from_validation
+
+JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +49,46 @@ class Computed(Reply, kw_only=True):
 
 
 @dataclass(frozen=True)
+class Example:
+    """A request that a route answers with 200, and an excerpt of its reply; they stand in the OpenAPI document."""
+
+    key: str = ""
+    body: Any = None
+    reply: Any = None
+
+
+@dataclass(frozen=True)
 class Route:
     """One address of an engine: its handler, what it reads and answers, and how it is run."""
 
     method: str
     path: str
-    handler: Callable[[Call], Reply]
+    handler: Callable[[Call], Reply | bytes]
     reads: object = None
     replies: tuple[type[Reply], ...] = ()
     hot: bool = False  # also answered by the fast lane
     slow: bool = False  # takes milliseconds, so it runs beside the event loop
+    media_type: str = JSON  # of a handler that answers with bytes
+    examples: Mapping[str, Example] = field(default_factory=dict)
+    stored: Callable[[], Awaitable[bool]] | None = None  # of a write: whether Redis has it; the answer is 202 if not
+
+    async def status(self) -> HTTPStatus:
+        """Of an answer: 200, or 202 for a write that is kept, and stored later."""
+        if self.stored is None or await self.stored():
+            return HTTPStatus.OK
+        return HTTPStatus.ACCEPTED
+
+    @property
+    def parameter(self) -> str:
+        """The name of the path's parameter, empty where it has none."""
+        return self.path.partition("{")[2].rstrip("}")
 
 
 class Engine(Protocol):
     """What `engines.<name>.service.create(settings)` returns."""
+
+    def join(self, bus: Bus) -> None:
+        """Subscribe, and take part in the state that all replicas share; runs once, before `load`."""
 
     def load(self) -> None:
         """Read what the engine serves from; runs once, in a thread, while /health says 'starting'."""
@@ -79,7 +108,7 @@ async def answer(route: Route, call: Call, metrics: Metrics) -> bytes:
 
 
 def compute(route: Route, call: Call, metrics: Metrics) -> bytes:
-    """Run the route's handler, measure it and encode its reply."""
+    """Run the route's handler, measure it and encode its reply; bytes are sent as they are."""
     started = perf_counter_ns()
     reply = route.handler(call)
     if isinstance(reply, Computed):
@@ -87,4 +116,4 @@ def compute(route: Route, call: Call, metrics: Metrics) -> bytes:
         if reply.computations is msgspec.UNSET:
             reply.computations = 1
         metrics.computed(reply.computations)
-    return _encode(reply)
+    return reply if isinstance(reply, bytes) else _encode(reply)

@@ -1,9 +1,16 @@
 """The counters and histograms of one replica, exposed for Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from engines.base import compiled
+from engines.base.bus import STATES, Bus, NoBus
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 BUCKETS = (
@@ -15,14 +22,58 @@ BUCKETS = (
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
+BUS_COUNTERS = {
+    "published": "Messages stored in a stream.",
+    "rejected": "Messages refused before they were buffered.",
+    "consumed": "Messages handled.",
+    "failed": "Deliveries whose handler failed.",
+    "duplicates": "Messages dropped because their id had been handled.",
+    "claimed": "Messages taken over from a replica that did not handle them.",
+    "dead_lettered": "Messages that became dead letters.",
+}
+
+
+class BusCollector(Collector):
+    """What the bus counts, read when it is asked for: publishing pays nothing for it."""
+
+    def __init__(self, bus: Bus, engine: str, replica: str) -> None:
+        self._bus = bus
+        self._identity = (engine, replica)
+
+    def collect(self) -> Iterator[Metric]:
+        names = ("engine", "replica")
+        for name, text in BUS_COUNTERS.items():
+            counter = CounterMetricFamily(f"nautilus_bus_{name}", text, labels=names)
+            counter.add_metric(self._identity, getattr(self._bus.counters, name))
+            yield counter
+        dropped = CounterMetricFamily("nautilus_bus_dropped", "Messages lost.", labels=(*names, "priority"))
+        for priority, count in self._bus.dropped.items():
+            dropped.add_metric((*self._identity, priority.name.lower()), count)
+        yield dropped
+        buffered = GaugeMetricFamily("nautilus_bus_buffered", "Messages that are not stored yet.", labels=names)
+        buffered.add_metric(self._identity, self._bus.buffered)
+        yield buffered
+        state = GaugeMetricFamily("nautilus_bus_state", "1 for the state that the bus is in.", labels=(*names, "state"))
+        for name in STATES:
+            state.add_metric((*self._identity, name), self._bus.state == name)
+        yield state
+
+
 class Metrics:
     """One registry per application, so that several can live in one process."""
 
-    def __init__(self, engine: str, replica: str) -> None:
+    def __init__(self, engine: str, replica: str, bus: Bus | None = None) -> None:
         self.registry = CollectorRegistry()
+        self.registry.register(BusCollector(bus or NoBus(), engine, replica))
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         names = ("engine", "replica")
+        Gauge(
+            "nautilus_engine_info",
+            "1; kernels says what computes: numba or numpy.",
+            (*names, "kernels"),
+            registry=self.registry,
+        ).labels(engine, replica, compiled.PATH).set(1)
         self._requests = Counter(
             "nautilus_requests", "Requests answered.", (*names, "route", "status"), registry=self.registry
         )

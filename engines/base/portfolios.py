@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
-from engines.base.fields import Name, Quantity
+from engines.base.fields import Amount, Name, Quantity
 from engines.base.prices import Floats, Prices
 from engines.base.problem import invalid
 
@@ -14,22 +16,33 @@ EQUITY = 10_000_000.0
 YEAR = 252
 
 
-class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Shares of one symbol, negative when sold short."""
 
     symbol: Name
     quantity: Quantity
 
 
+Positions = Annotated[list[Position], Meta(min_length=1, max_length=10_000)]
+
+
+class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A portfolio as callers write it, and as it is stored."""
+
+    positions: Positions
+    cash: Amount = 0.0
+    name: Name | None = None
+
+
 def quantities_of(positions: Sequence[Position], columns: Mapping[str, int], field: str) -> Floats:
     """Shares by column, several lots of one symbol added up; raises Problem 422 for a symbol without a column."""
-    quantities = np.zeros(len(columns))
+    quantities = [0.0] * len(columns)  # single numbers of an array cost more to add to
     for place, position in enumerate(positions):
         column = columns.get(position.symbol)
         if column is None:
             raise invalid(f"there are no prices of '{position.symbol}'", f"{field}[{place}].symbol")
         quantities[column] += position.quantity
-    return quantities
+    return np.array(quantities)
 
 
 @dataclass(frozen=True)

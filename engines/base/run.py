@@ -8,6 +8,7 @@ import sys
 from types import ModuleType
 
 from engines.base.app import create_app
+from engines.base.bus import BufferedMessageBusClient, Bus, NoBus
 from engines.base.lifecycle import Lifecycle
 from engines.base.server import EngineServer
 from engines.base.settings import Settings, SettingsError
@@ -21,14 +22,16 @@ def run() -> int:
     """Serve the engine of NAUTILUS_ENGINE until it is told to stop; the exit code is `__main__`'s."""
     try:
         settings = Settings.from_environment(os.environ)
-        service = _service(settings.engine)
+        service = service_of(settings.engine)
     except SettingsError as error:
         print(f"engines.base: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {settings.replica} %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    lifecycle = Lifecycle()
+    bus = open_bus(settings)
+    lifecycle = Lifecycle(bus)
     engine = service.create(settings)
+    engine.join(bus)
     app = create_app(engine, settings, lifecycle)
     try:
         listener = socket.create_server(("0.0.0.0", settings.port), backlog=BACKLOG)
@@ -43,7 +46,15 @@ def run() -> int:
     return 0
 
 
-def _service(engine: str) -> ModuleType:
+def open_bus(settings: Settings) -> Bus:
+    """The bus that the settings name; all replicas of one engine are one group."""
+    if settings.bus is None:
+        return NoBus()
+    return BufferedMessageBusClient(settings.bus, settings.engine, settings.replica)
+
+
+def service_of(engine: str) -> ModuleType:
+    """The module of an engine's service; raises SettingsError where there is none."""
     name = f"engines.{engine.replace('-', '_')}.service"
     try:
         return importlib.import_module(name)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from engines.base.bus.options import BusOptions
+
 T = TypeVar("T", int, float)
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -26,10 +28,11 @@ class Settings:
     port: int
     prices: Path
     drain_seconds: float
+    bus: BusOptions | None = None  # without REDIS_HOST the engine stands alone
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Read PORT and the NAUTILUS_ variables; raises SettingsError with the variable's name."""
+        """Read PORT, the NAUTILUS_ variables and those of the bus; raises SettingsError with the variable's name."""
         engine = _required(environment, "NAUTILUS_ENGINE")
         if not NAME.fullmatch(engine):
             raise SettingsError(f"NAUTILUS_ENGINE: {engine!r} is not a name of lower-case letters, digits and dashes")
@@ -40,7 +43,30 @@ class Settings:
             port=_number("PORT", _required(environment, "PORT"), int, 1, 65535),
             prices=Path(_required(environment, "NAUTILUS_PRICES")),
             drain_seconds=_number("NAUTILUS_DRAIN", environment.get("NAUTILUS_DRAIN") or "0.5", float, 0, 600),
+            bus=_bus(environment),
         )
+
+
+def _bus(environment: Mapping[str, str]) -> BusOptions | None:
+    if not (host := environment.get("REDIS_HOST")):
+        return None
+    password = environment.get("REDIS_PASSWORD_FILE")
+    timeout = environment.get("REDIS_CONNECTION_TIMEOUT") or "5"
+    return BusOptions(
+        host=host,
+        port=_number("REDIS_PORT", environment.get("REDIS_PORT") or "6379", int, 1, 65535),
+        password_file=Path(password) if password else None,
+        connection_timeout=_number("REDIS_CONNECTION_TIMEOUT", timeout, float, 0.1, 60),
+        auto_reconnect=_switch("AUTO_RECONNECT", environment),
+        health_monitoring=_switch("HEALTH_MONITORING", environment),
+    )
+
+
+def _switch(name: str, environment: Mapping[str, str]) -> bool:
+    text = environment.get(name) or "true"
+    if text.lower() not in ("true", "false"):
+        raise SettingsError(f"{name}: {text!r} is neither true nor false")
+    return text.lower() == "true"
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

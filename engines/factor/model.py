@@ -45,12 +45,7 @@ def factors(closes: Floats, market: Floats, windows: tuple[int, ...] = WINDOWS) 
     the same days; windows in days, 2 to days - 1. Returns are simple and daily; only volatility is annualised. Raises
     ValueError for shapes or windows that do not fit and for prices that are not above zero.
     """
-    if closes.shape != market.shape:
-        raise ValueError("closes and market differ in shape")
-    if not windows or min(windows) < 2 or max(windows) >= closes.shape[1]:
-        raise ValueError(f"windows must be between 2 and {closes.shape[1] - 1} days")
-    if not ((closes > 0).all() and (market > 0).all()):
-        raise ValueError("prices must be above zero")
+    require(closes, market, windows)
     values = np.empty((len(FAMILIES), len(windows), len(closes)))
     spans = np.array(windows)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -60,6 +55,16 @@ def factors(closes: Floats, market: Floats, windows: tuple[int, ...] = WINDOWS) 
             for family, found in enumerate(families):
                 values[family, :, block] = found.T
     return values.reshape(-1, len(closes))
+
+
+def require(closes: Floats, market: Floats, windows: tuple[int, ...]) -> None:
+    """Raises ValueError for shapes or windows that do not fit and for prices that are not above zero."""
+    if closes.shape != market.shape:
+        raise ValueError("closes and market differ in shape")
+    if not windows or min(windows) < 2 or max(windows) >= closes.shape[1]:
+        raise ValueError(f"windows must be between 2 and {closes.shape[1] - 1} days")
+    if not ((closes > 0).all() and (market > 0).all()):
+        raise ValueError("prices must be above zero")
 
 
 def _families(prices: Floats, market: Floats, spans: Places) -> Iterator[Floats]:

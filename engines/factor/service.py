@@ -1,123 +1,35 @@
 """The factor engine: 400 factors of 1,000 stock-years, and of the request's own prices."""
 
 from collections.abc import Sequence
-from typing import Annotated
 
-import msgspec
 import numpy as np
-from msgspec import Meta
 
-from engines.base.engine import Call, Computed, Reply, Route
-from engines.base.fields import Name, Price
+from engines.base import compiled
+from engines.base.books import PriceBook
+from engines.base.bus import Bus, NoBus
+from engines.base.engine import Call, Route
 from engines.base.prices import Prices
 from engines.base.problem import invalid, unknown
 from engines.base.settings import Settings
-from engines.factor import model
+from engines.factor import examples, model
+from engines.factor.events import Events
 from engines.factor.model import FAMILIES, WINDOWS
-from engines.factor.panel import AHEAD, NEUTRAL_TO, Panel
-
-Closes = Annotated[list[Price], Meta(min_length=3, max_length=10_000)]
-Window = Annotated[int, Meta(ge=2, le=10_000)]
-
-
-class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Daily closes by instrument, oldest first, and the market's level on the same days; windows in days."""
-
-    closes: Annotated[dict[Name, Closes], Meta(min_length=1, max_length=2_000)]
-    market: Closes
-    windows: Annotated[list[Window], Meta(min_length=1, max_length=100)] | None = None
-
-
-Batch = Annotated[list[Item], Meta(min_length=1, max_length=64)]
-
-
-class Factors(Computed):
-    """One row of values per instrument, in the order of `names`; null where a factor is not defined."""
-
-    names: list[str]
-    values: dict[str, list[float | None]]
-
-
-class FactorBatch(Computed):
-    """The factors of a batch, in the request's order."""
-
-    results: list[Factors]
-
-
-class Definition(msgspec.Struct):
-    """One factor: its family, its window in days, and how it is computed."""
-
-    name: str
-    family: str
-    window: int
-    formula: str
-
-
-class Definitions(Reply):
-    """Every factor, family by family."""
-
-    factors: list[Definition]
-
-
-class Instruments(Reply):
-    """The stock-years of the panel: a stock, and the last day of the year of prices."""
-
-    instruments: list[str]
-
-
-class Standing(msgspec.Struct):
-    """One factor of one instrument; score and rank are among all instruments, neutral is free of NEUTRAL_TO."""
-
-    value: float
-    score: float
-    rank: float
-    neutral: float
-
-
-class Results(Computed):
-    """Every factor of one instrument."""
-
-    instrument: str
-    neutral_to: tuple[str, ...]
-    factors: dict[str, Standing]
-
-
-class Coefficient(msgspec.Struct):
-    """How well a factor ordered the returns that followed: rank IC per date, over all dates."""
-
-    name: str
-    mean: float
-    deviation: float
-    ratio: float
-    hit_rate: float
-
-
-class Coefficients(Reply):
-    """The rank information coefficients, the highest ratio first."""
-
-    days_ahead: int
-    dates: int
-    factors: list[Coefficient]
-
-
-class Correlations(Reply):
-    """Correlation of one factor with the others, the strongest first."""
-
-    factor: str
-    correlations: dict[str, float]
-
-
-class Summary(Reply):
-    """What the panel holds, and how long its computation took."""
-
-    instruments: int
-    factors: int
-    values: int
-    defined: int
-    since: str
-    until: str
-    computed_ms: float
-    best: list[Coefficient]
+from engines.factor.panel import AHEAD, NEUTRAL_TO, NPY, TABLES, Panel, factors
+from engines.factor.schema import (
+    Batch,
+    Coefficient,
+    Coefficients,
+    Correlations,
+    Definition,
+    Definitions,
+    FactorBatch,
+    Factors,
+    Instruments,
+    Item,
+    Results,
+    Standing,
+    Summary,
+)
 
 
 class FactorEngine:
@@ -125,21 +37,40 @@ class FactorEngine:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._bus: Bus = NoBus()
+        self._prices = PriceBook()
+
+    def join(self, bus: Bus) -> None:
+        self._bus = bus
+        Events(self._prices).subscribe(bus)
 
     def load(self) -> None:
-        self._panel = Panel.of(Prices.load(self._settings.prices))
+        prices = Prices.load(self._settings.prices)
+        self._panel = Panel.of(prices)
+        self._prices.load(prices, self._bus.replicated)
 
     def routes(self) -> Sequence[Route]:
         # What is derived from the panel is computed at the first request and kept: 'slow', for that first time.
         correlations, results = "/factors/correlations/{factor}", "/factors/results/{instrument}"
         return (
-            Route("GET", "/factors/definitions", self.definitions, replies=(Definitions,)),
-            Route("GET", "/factors/instruments", self.instruments, replies=(Instruments,)),
-            Route("GET", "/factors/summary", self.summary, replies=(Summary,), slow=True),
-            Route("GET", "/factors/ic", self.coefficients, replies=(Coefficients,), slow=True),
-            Route("GET", results, self.results, replies=(Results,), slow=True),
-            Route("GET", correlations, self.correlations, replies=(Correlations,), slow=True),
-            Route("POST", "/process", self.process, reads=Item | Batch, replies=(Factors, FactorBatch), slow=True),
+            Route("GET", "/factors/definitions", self.definitions, replies=(Definitions,), examples=examples.DEFINED),
+            Route("GET", "/factors/instruments", self.instruments, replies=(Instruments,), examples=examples.LISTED),
+            Route(*("GET", "/factors/summary", self.summary), replies=(Summary,), slow=True, examples=examples.SUMMARY),
+            Route(*("GET", "/factors/ic", self.coefficients), replies=(Coefficients,), slow=True, examples=examples.IC),
+            Route("GET", results, self.results, replies=(Results,), slow=True, examples=examples.RESULTS),
+            Route(
+                *("GET", correlations, self.correlations),
+                replies=(Correlations,),
+                slow=True,
+                examples=examples.CORRELATIONS,
+            ),
+            Route(*("GET", "/factors/panel/{table}", self.panel), slow=True, media_type=NPY, examples=examples.PANEL),
+            Route(
+                *("POST", "/process", self.process, Item | Batch, (Factors, FactorBatch)),
+                slow=True,
+                examples=examples.PROCESS,
+            ),
+            *self._prices.routes(),
         )
 
     def definitions(self, _: Call) -> Definitions:
@@ -168,6 +99,7 @@ class FactorEngine:
             since=panel.dates[0],
             until=panel.dates[-1],
             computed_ms=panel.computed_ms,
+            computed_by=compiled.PATH,
             best=self._coefficients()[:10],
         )
 
@@ -195,6 +127,15 @@ class FactorEngine:
         pairs = zip(self._panel.names, self._panel.correlation[row].tolist(), strict=True)
         others = sorted((pair for pair in pairs if pair[0] != call.key), key=lambda pair: -abs(pair[1]))
         return Correlations(factor=call.key, correlations=dict(others))
+
+    def panel(self, call: Call) -> bytes:
+        """The whole panel as a numpy file, float64 (factors, instruments): values, scores, ranks or neutral
+
+        Its rows are in the order of /factors/definitions, its columns in that of /factors/instruments.
+        """
+        if call.key not in TABLES:
+            raise unknown("table", call.key, "table")
+        return self._panel.npy(call.key)
 
     def process(self, call: Call) -> Factors | FactorBatch:
         """Factors of the request's own prices, or of a batch of up to 64 panels"""
@@ -224,7 +165,7 @@ def _compute(item: Item, field: str) -> Factors:
     if not windows or windows[-1] >= days:
         raise invalid(f"windows must be shorter than the {days} days", f"{field}windows")
     closes = np.array(list(item.closes.values()))
-    values = model.factors(closes, np.broadcast_to(np.array(item.market), closes.shape), windows)
+    values = factors(closes, np.broadcast_to(np.array(item.market), closes.shape), windows)
     rows = dict(zip(item.closes, values.T.tolist(), strict=True))  # msgspec writes what is not finite as null
     return Factors(names=model.names(windows), values=rows, computations=values.size)
 

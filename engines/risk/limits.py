@@ -1,6 +1,6 @@
 """Limits on portfolios, the breaches of them, and the book that holds both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -34,13 +34,13 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: Name
     kind: Kind
-    threshold: Annotated[float, Meta(gt=0, le=1e6)]
+    threshold: Annotated[float, Meta(ge=1e-9, le=1e6)]
     severity: Severity = Severity.CRITICAL
     active: bool = True
     portfolio_id: Name | None = None
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """One limit against one portfolio; utilisation above 1 is a breach."""
 
     limit_id: str
@@ -56,8 +56,16 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.breached and self.severity is Severity.CRITICAL
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """Who acknowledged a breach, when, and what there was to say."""
+
+    by: str
+    note: str
+    at: datetime
+
+
 class Breach(msgspec.Struct, frozen=True):
-    """A limit that a held portfolio exceeds, since when, and by the newest check's figures."""
+    """A limit that a held portfolio exceeds, since when, by the newest check's figures, and who has seen it."""
 
     portfolio_id: str
     limit_id: str
@@ -67,6 +75,7 @@ class Breach(msgspec.Struct, frozen=True):
     threshold: float
     opened_at: datetime
     checked_at: datetime
+    acknowledged: Seen | None = None
 
 
 DEFAULTS = (
@@ -82,6 +91,7 @@ class LimitBook:
     def __init__(self, limits: Sequence[Limit] = DEFAULTS) -> None:
         self._limits = {limit.id: limit for limit in limits}
         self._breaches: dict[tuple[str, str], Breach] = {}
+        self.on_close: Callable[[str, str], None] = lambda _portfolio_id, _limit_id: None
 
     @property
     def limits(self) -> list[Limit]:
@@ -118,16 +128,23 @@ class LimitBook:
             key = (portfolio_id, verdict.limit_id)
             if verdict.breached:
                 now = datetime.now(UTC)
-                open_ = self._breaches.get(key)
-                self._breaches[key] = _breach(portfolio_id, verdict, open_.opened_at if open_ else now, now)
+                self._breaches[key] = _breach(portfolio_id, verdict, now, self._breaches.get(key))
             elif key in self._breaches:
                 del self._breaches[key]
+                self.on_close(*key)
+
+    def has_breach(self, portfolio_id: str, limit_id: str) -> bool:
+        """Whether such a breach is open."""
+        return (portfolio_id, limit_id) in self._breaches
 
     def _close(self, limit_id: str) -> None:
+        closed = [key for key in self._breaches if key[1] == limit_id]
         self._breaches = {key: breach for key, breach in self._breaches.items() if key[1] != limit_id}
+        for key in closed:
+            self.on_close(*key)
 
 
-def _breach(portfolio_id: str, verdict: Verdict, opened_at: datetime, checked_at: datetime) -> Breach:
+def _breach(portfolio_id: str, verdict: Verdict, now: datetime, before: Breach | None) -> Breach:
     return Breach(
         portfolio_id=portfolio_id,
         limit_id=verdict.limit_id,
@@ -135,8 +152,8 @@ def _breach(portfolio_id: str, verdict: Verdict, opened_at: datetime, checked_at
         severity=verdict.severity,
         value=verdict.value,
         threshold=verdict.threshold,
-        opened_at=opened_at,
-        checked_at=checked_at,
+        opened_at=before.opened_at if before else now,
+        checked_at=now,
     )
 
 

@@ -9,11 +9,13 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 TINY = 1e-100  # added where only a portfolio without positions would divide zero by zero
 
@@ -35,19 +37,17 @@ class Scenarios:
         return cls(np.ascontiguousarray(returns), returns.mean(axis=0), covariance)
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(NamedTuple):
     """What the weights alone say, (k,) each; `largest` is the column of the largest position."""
 
     gross_leverage: Floats
     net_leverage: Floats
     concentration: Floats
-    largest: NDArray[np.intp]
+    largest: Places
     herfindahl: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class TailRisk:
+class TailRisk(NamedTuple):
     """Losses at one confidence, (k,) each; component_var (k, m) sums to parametric_var over the assets."""
 
     historical_var: Floats
@@ -93,8 +93,7 @@ def historical(returns: Floats, weights: Floats, confidence: float) -> tuple[Flo
     ceil((1 - confidence) T). ES is the mean of the worst (1 - confidence) T, the last of them weighed in part
     (Rockafellar and Uryasev 2002; coherent, Acerbi and Tasche 2002); ES >= VaR.
     """
-    tail = (1 - confidence) * len(returns)
-    count = math.ceil(round(tail, 9))  # 0.05 * 260 is 13, not 13.000000000000002
+    tail, count = tail_of(confidence, len(returns))
     worst = np.sort(weights @ returns.T, axis=1)[:, :count]
     var = -worst[:, -1]
     return var, var - (np.add.reduce(worst, axis=1) + count * var) / tail
@@ -107,7 +106,7 @@ def parametric(scenarios: Scenarios, weights: Floats, confidence: float) -> tupl
     (McNeil, Frey and Embrechts 2015, 2.14 and 2.18). Component VaR is Euler's allocation w_i (z (C w)_i / s - mean_i)
     (Tasche 1999); a portfolio without risk has components of its mean alone.
     """
-    z, density = _normal(confidence)
+    z, density = normal(confidence)
     marginal = weights @ scenarios.covariance
     deviation = np.sqrt(np.vecdot(weights, marginal))
     mean = weights @ scenarios.mean
@@ -117,16 +116,29 @@ def parametric(scenarios: Scenarios, weights: Floats, confidence: float) -> tupl
 
 
 def tail_risk(scenarios: Scenarios, weights: Floats, confidence: float) -> TailRisk:
-    """Historical and parametric tail risk; confidence in (0, 1), ValueError otherwise."""
-    if not 0 < confidence < 1:
-        raise ValueError("the confidence must be between 0 and 1")
+    """`historical` and `parametric` losses of weights (k, m); ValueError for a confidence outside (0, 1)."""
+    tail_of(confidence, len(scenarios.returns))
     historical_var, historical_es = historical(scenarios.returns, weights, confidence)
     parametric_var, parametric_es, component = parametric(scenarios, weights, confidence)
     return TailRisk(historical_var, historical_es, parametric_var, parametric_es, component)
 
 
+def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Exposure, TailRisk]:
+    """`exposure` and `tail_risk` of weights (k, m); ValueError for a confidence outside (0, 1)."""
+    return exposure(weights), tail_risk(scenarios, weights, confidence)
+
+
+def tail_of(confidence: float, scenarios: int) -> tuple[float, int]:
+    """How many of the scenarios are beyond the confidence, as a fraction and rounded up; ValueError outside (0, 1)."""
+    if not 0 < confidence < 1:
+        raise ValueError("the confidence must be between 0 and 1")
+    tail = (1 - confidence) * scenarios
+    return tail, math.ceil(round(tail, 9))  # 0.05 * 260 is 13, not 13.000000000000002
+
+
 @lru_cache(maxsize=64)
-def _normal(confidence: float) -> tuple[float, float]:
-    normal = NormalDist()
-    z = normal.inv_cdf(confidence)
-    return z, normal.pdf(z)
+def normal(confidence: float) -> tuple[float, float]:
+    """The quantile of the standard normal distribution at `confidence`, and its density there."""
+    standard = NormalDist()
+    z = standard.inv_cdf(confidence)
+    return z, standard.pdf(z)

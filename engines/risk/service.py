@@ -2,101 +2,59 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import Meta
 
-from engines.base.engine import Call, Computed, Reply, Route
-from engines.base.fields import Amount, Name, Return
-from engines.base.portfolios import YEAR, Portfolio, Position, demo_portfolios, quantities_of
+from engines.base import compiled
+from engines.base.books import PortfolioBook, PriceBook
+from engines.base.bus import Bus, NoBus
+from engines.base.engine import Call, Route
+from engines.base.portfolios import Portfolio, quantities_of
 from engines.base.prices import Prices
-from engines.base.problem import invalid, unknown
+from engines.base.problem import Problem, invalid, unknown
 from engines.base.settings import Settings
-from engines.risk.limits import Breach, Limit, LimitBook, Verdict
-from engines.risk.model import Floats, Scenarios, exposure, tail_risk, weigh
+from engines.base.state import is_stored
+from engines.risk import examples
+from engines.risk.acknowledged import Acknowledgements
+from engines.risk.events import Events
+from engines.risk.limits import Limit, LimitBook
+from engines.risk.model import Floats, Scenarios
+from engines.risk.schema import (
+    CONFIDENCE,
+    Acknowledgement,
+    Assessment,
+    Assessments,
+    Batch,
+    Breaches,
+    Item,
+    Limits,
+    Proposal,
+)
 
-ASSETS = 100
-CONFIDENCE = 0.95
+if compiled.AVAILABLE:
+    from engines.risk.kernels import assess
+else:
+    from engines.risk.model import assess
+
 LEVERAGE = 1e6  # beyond it the equity is the rounding of what was taken from what
-SHAPE = ("gross_leverage", "net_leverage", "concentration", "herfindahl")
+SHAPE = ("gross_leverage", "net_leverage", "concentration", "largest", "herfindahl")
 TAIL = ("historical_var", "historical_es", "parametric_var", "parametric_es")
-Positions = Annotated[list[Position], Meta(min_length=1, max_length=10_000)]
-Confidence = Annotated[float, Meta(ge=0.5, le=0.999)]
 
 
-class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A portfolio at the last bundled closes, to be checked before it is traded."""
-
-    positions: Positions
-    cash: Amount = 0.0
-    confidence: Confidence = CONFIDENCE
-
-
-class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One portfolio: positions at the last bundled closes, or values (currency) with returns (scenarios, values)."""
-
-    id: Name = "portfolio"
-    positions: Positions | None = None
-    values: Annotated[list[Amount], Meta(min_length=1, max_length=ASSETS)] | None = None
-    returns: Annotated[list[list[Return]], Meta(min_length=2, max_length=5_000)] | None = None
-    cash: Amount = 0.0
-    confidence: Confidence = CONFIDENCE
-
-
-Batch = Annotated[list[Item], Meta(min_length=1, max_length=1024)]
-
-
-class Assessment(Computed):
-    """A portfolio's risk figures (losses are fractions of equity in one day) and the verdict of every limit."""
-
-    portfolio_id: str
-    approved: bool
-    equity: float
-    gross_leverage: float
-    net_leverage: float
-    concentration: float
-    largest_position: str
-    herfindahl: float
-    confidence: float
-    historical_var: float
-    historical_es: float
-    parametric_var: float
-    parametric_es: float
-    component_var: dict[str, float]
-    limits: list[Verdict]
-
-
-class Assessments(Computed):
-    """The checks of a batch, in the request's order."""
-
-    results: list[Assessment]
-
-
-class Limits(Reply):
-    """Every limit, in the order in which they are checked."""
-
-    limits: list[Limit]
-
-
-class Breaches(Reply):
-    """The open breaches of held portfolios, critical ones first."""
-
-    breaches: list[Breach]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Subject:
-    """One portfolio, ready for the model: weights (m,) of the named columns of its scenarios."""
+    """One portfolio, ready for the model: values (m,) of its scenarios' columns, and equity, in currency."""
 
     id: str
-    weights: Floats
+    values: Floats
     equity: float
     columns: Sequence[str]
     scenarios: Scenarios
     confidence: float
+    field: str  # of the request, which a problem of it names
 
 
 class Risk:
@@ -105,27 +63,64 @@ class Risk:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._book = LimitBook()
+        self._bus: Bus = NoBus()
+        self._prices = PriceBook()
+        self._held = PortfolioBook(self._prices)
+
+    def join(self, bus: Bus) -> None:
+        self._bus = bus
+        Events(self._prices, self._held, self._check).subscribe(bus)
 
     def load(self) -> None:
-        prices = Prices.load(self._settings.prices)
-        year = prices.last(YEAR + 1).closes
-        self._scenarios = Scenarios.of(year[1:] / year[:-1] - 1)
-        self._closes = prices.closes[-1]
+        prices, state = Prices.load(self._settings.prices), self._bus.replicated
+        self._prices.load(prices, state)
+        self._held.load(prices, state)
+        self._held.on_change = self._recheck
+        self._limits = state.table("limits", Limit)
+        self._limits.on_change = self._limit_changed
+        self._seen = Acknowledgements(self._book, state)  # the last table: a new replica reads what it is about first
         self._symbols = prices.symbols
         self._columns = {symbol: column for column, symbol in enumerate(prices.symbols)}
-        self._held = demo_portfolios(prices)
+        self._reprice()
         self._check_all()
 
+    def _reprice(self) -> None:
+        self._priced = self._prices.changes
+        year = self._prices.current.closes
+        self._scenarios = Scenarios.of(year[1:] / year[:-1] - 1)
+        self._closes = year[-1]
+
     def routes(self) -> Sequence[Route]:
-        check, limits = "/risk/check/{portfolio_id}", "/risk/limits"
+        check, limits, limit = "/risk/check/{portfolio_id}", "/risk/limits", "/risk/limits/{limit_id}"
+        seen = "/risk/breaches/acknowledge"
         return (
-            Route("GET", check, self.check, replies=(Assessment,), hot=True),
-            Route("POST", check, self.propose, reads=Proposal, replies=(Assessment,), hot=True),
-            Route("GET", limits, self.limits, replies=(Limits,)),
-            Route("POST", limits, self.put_limit, reads=Limit, replies=(Limits,)),
-            Route("DELETE", "/risk/limits/{limit_id}", self.remove_limit, replies=(Limits,)),
-            Route("GET", "/risk/breaches", self.breaches, replies=(Breaches,)),
-            Route("POST", "/process", self.process, reads=Item | Batch, replies=(Assessment, Assessments), hot=True),
+            Route("GET", check, self.check, replies=(Assessment,), hot=True, examples=examples.CHECK),
+            Route(*("POST", check, self.propose, Proposal, (Assessment,)), hot=True, examples=examples.PROPOSE),
+            Route("GET", limits, self.limits, replies=(Limits,), examples=examples.LIMITS),
+            Route(
+                *("POST", limits, self.put_limit, Limit, (Limits,)), examples=examples.PUT_LIMIT, stored=self._stored
+            ),
+            Route(
+                *("PUT", limit, self.put_limit, Limit, (Limits,)), examples=examples.REPLACE_LIMIT, stored=self._stored
+            ),
+            Route(
+                *("DELETE", limit, self.remove_limit, None, (Limits,)),
+                examples=examples.REMOVE_LIMIT,
+                stored=self._stored,
+            ),
+            Route("GET", "/risk/breaches", self.breaches, replies=(Breaches,), examples=examples.BREACHES),
+            Route(
+                *("POST", seen, self.acknowledge, Acknowledgement, (Breaches,)),
+                examples=examples.ACKNOWLEDGE,
+                stored=self._stored,
+            ),
+            Route(
+                *("POST", "/process", self.process, Item | Batch, (Assessment, Assessments)),
+                hot=True,
+                examples=examples.PROCESS,
+            ),
+            *self._held.routes(),
+            *self._prices.routes(),
         )
 
     def check(self, call: Call) -> Assessment:
@@ -149,23 +144,34 @@ class Risk:
         return Limits(limits=self._book.limits)
 
     def put_limit(self, call: Call) -> Limits:
-        """Add a limit or replace the one of its id; held portfolios are checked against it at once"""
+        """Add a limit or replace the one of its id, in every replica; held portfolios are checked against it at once"""
         limit = call.read(Limit)
+        if call.key not in ("", limit.id):
+            raise invalid(f"the address says '{call.key}'", "id")
         if limit.portfolio_id is not None and limit.portfolio_id not in self._held:
             raise invalid(f"no portfolio '{limit.portfolio_id}'", "portfolio_id")
-        self._book.put(limit)
-        self._check_all()
+        self._limits.put(limit.id, limit)
         return self.limits(call)
 
     def remove_limit(self, call: Call) -> Limits:
-        """Remove a limit and close its breaches"""
-        if not self._book.remove(call.key):
+        """Remove a limit in every replica, and close its breaches"""
+        if call.key not in (limit.id for limit in self._book.limits):
             raise unknown("limit", call.key, "limit_id")
+        self._limits.delete(call.key)
         return self.limits(call)
 
     def breaches(self, _: Call) -> Breaches:
         """The limits that held portfolios exceed"""
-        return Breaches(breaches=self._book.breaches)
+        if self._checked != self._prices.changes:
+            self._check_all()
+        return Breaches(breaches=self._seen.noted(self._book.breaches))
+
+    def acknowledge(self, call: Call) -> Breaches:
+        """Note who has seen an open breach, everywhere; it is listed until the portfolio is inside the limit again"""
+        seen: Acknowledgement = call.read(Acknowledgement)
+        if not self._seen.put(seen):
+            raise invalid(f"'{seen.portfolio_id}' has no open breach of '{seen.limit_id}'", "limit_id")
+        return self.breaches(call)
 
     def process(self, call: Call) -> Assessment | Assessments:
         """Check the request's own portfolio, or a batch of up to 1024, recording nothing"""
@@ -175,8 +181,24 @@ class Risk:
         results = self._assess([self._read(item, f"[{place}].") for place, item in enumerate(request)])
         return Assessments(results=results, computations=len(results))
 
+    async def _stored(self) -> bool:
+        return await is_stored(self._bus.replicated)
+
+    def _limit_changed(self, limit_id: str, limit: Limit | None) -> None:
+        if limit is None:
+            self._book.remove(limit_id)
+        else:
+            self._book.put(limit)
+            self._check_all()
+
     def _check_all(self) -> None:
+        self._checked = self._prices.changes
         for portfolio in self._held.values():
+            self._recheck(portfolio)
+
+    def _recheck(self, portfolio: Portfolio) -> None:
+        """Its breaches follow; one that cannot be assessed is told to who asks for it."""
+        with suppress(Problem):
             self._check(portfolio)
 
     def _check(self, portfolio: Portfolio) -> Assessment:
@@ -197,16 +219,24 @@ class Risk:
         assert item.returns is not None
         if any(len(row) != len(item.values) for row in item.returns):
             raise invalid(f"every scenario needs {len(item.values)} returns, one per value", f"{field}returns")
-        weights, equity = _weigh(np.array(item.values), np.ones(1), item.cash, f"{field}values")
+        values = np.array(item.values)
+        equity = _equity(values, item.cash, f"{field}values")
         names = [str(column) for column in range(len(item.values))]
-        return Subject(item.id, weights, equity, names, Scenarios.of(np.array(item.returns)), item.confidence)
+        return Subject(
+            item.id, values, equity, names, Scenarios.of(np.array(item.returns)), item.confidence, f"{field}values"
+        )
 
     def _subject(self, portfolio: Portfolio, confidence: float, field: str) -> Subject:
-        weights, equity = _weigh(portfolio.quantities, self._closes, portfolio.cash, field)
-        return Subject(portfolio.id, weights, equity, self._symbols, self._scenarios, confidence)
+        if self._priced != self._prices.changes:
+            self._reprice()
+        values = portfolio.quantities * self._closes
+        equity = _equity(values, portfolio.cash, field)
+        return Subject(portfolio.id, values, equity, self._symbols, self._scenarios, confidence, field)
 
     def _assess(self, subjects: Sequence[Subject]) -> list[Assessment]:
         """Assess those that share scenarios and confidence together, and keep their order."""
+        if len(subjects) == 1:
+            return _figures(subjects, self._book)
         alike: defaultdict[tuple[int, float], list[int]] = defaultdict(list)
         for place, subject in enumerate(subjects):
             alike[id(subject.scenarios), subject.confidence].append(place)
@@ -216,40 +246,43 @@ class Risk:
         return [found[place] for place in range(len(subjects))]
 
 
-def _weigh(quantities: Floats, prices: Floats, cash: float, field: str) -> tuple[Floats, float]:
-    try:
-        weights, equity = weigh(quantities[None, :], prices, np.array([cash]))
-    except ValueError as error:
-        raise invalid(str(error), field) from None
-    if np.abs(weights).max() > LEVERAGE:
-        raise invalid(f"a position is more than {LEVERAGE:.0f} times the equity", field)
-    return weights[0], equity.item()
+def _equity(values: Floats, cash: float, field: str) -> float:
+    """Positions and cash; raises Problem 422 where a weight of it would mean nothing."""
+    equity: float = np.add.reduce(values).item() + cash
+    if not equity > 0:
+        raise invalid("the portfolio's equity (positions and cash) must be above zero", field)
+    return equity
 
 
 def _figures(subjects: Sequence[Subject], book: LimitBook) -> list[Assessment]:
     """The assessments of subjects that share scenarios and confidence."""
-    weights = np.array([subject.weights for subject in subjects])
-    shape = exposure(weights)
-    tail = tail_risk(subjects[0].scenarios, weights, subjects[0].confidence)
-    columns = [getattr(source, name).tolist() for source, names in ((shape, SHAPE), (tail, TAIL)) for name in names]
-    found = []
-    for place, (subject, *row) in enumerate(zip(subjects, *columns, strict=True)):
-        figures = dict(zip(SHAPE + TAIL, row, strict=True))
-        verdicts = book.judge(subject.id, figures)
-        components = zip(subject.columns, tail.component_var[place].tolist(), strict=True)
-        found.append(
-            Assessment(
-                portfolio_id=subject.id,
-                approved=not any(verdict.refuses for verdict in verdicts),
-                equity=subject.equity,
-                largest_position=subject.columns[shape.largest[place]],
-                confidence=subject.confidence,
-                component_var={name: loss for name, loss in components if loss},
-                limits=verdicts,
-                **figures,
-            )
-        )
-    return found
+    if len(subjects) == 1:
+        weights = subjects[0].values[None, :] / subjects[0].equity
+    else:
+        weights = np.array([subject.values for subject in subjects])
+        weights /= np.array([[subject.equity] for subject in subjects])
+    shape, (*tail, components) = assess(subjects[0].scenarios, weights, subjects[0].confidence)
+    columns = (column.tolist() for column in (*shape, *tail))
+    return [
+        _assessment(subject, dict(zip(SHAPE + TAIL, row, strict=True)), parts, book)
+        for subject, parts, *row in zip(subjects, components.tolist(), *columns, strict=True)
+    ]
+
+
+def _assessment(subject: Subject, figures: dict[str, Any], components: list[float], book: LimitBook) -> Assessment:
+    if figures["concentration"] > LEVERAGE:
+        raise invalid(f"a position is more than {LEVERAGE:.0f} times the equity", subject.field)
+    verdicts = book.judge(subject.id, figures)
+    return Assessment(
+        portfolio_id=subject.id,
+        approved=not any(verdict.refuses for verdict in verdicts),
+        equity=subject.equity,
+        largest_position=subject.columns[figures.pop("largest")],
+        confidence=subject.confidence,
+        component_var={name: loss for name, loss in zip(subject.columns, components, strict=True) if loss},
+        limits=verdicts,
+        **figures,
+    )
 
 
 def create(settings: Settings) -> Risk:

@@ -78,7 +78,7 @@ def test_a_batch_is_its_portfolios_one_by_one(years: tuple[Floats, Floats]) -> N
     batch = measure(values, benchmark)
     for row in range(len(values)):
         single = measure(values[row : row + 1], benchmark[row : row + 1])
-        for name in Measures.__dataclass_fields__:
+        for name in Measures._fields:
             assert_close(getattr(single, name)[0], getattr(batch, name)[row])
 
 
@@ -93,13 +93,13 @@ def test_flows_are_not_performance(years: tuple[Floats, Floats]) -> None:
         money[0, day + 1] = money[0, day] * (1 + change) + flows[0, day]
     with_flows, without = measure(money, benchmark, flows), measure(values, benchmark)
     assert with_flows.pnl[0] == pytest.approx(money[0, -1] - money[0, 0] - 4e5)
-    for name in set(Measures.__dataclass_fields__) - {"pnl"}:
+    for name in set(Measures._fields) - {"pnl"}:
         assert_close(getattr(with_flows, name), getattr(without, name), err_msg=name)
 
 
 def test_what_is_not_defined_is_not_finite() -> None:
     found = measure(np.full((1, 10), 100.0), np.full((1, 9), np.nan))
-    undefined = {name for name in Measures.__dataclass_fields__ if not np.isfinite(getattr(found, name)[0])}
+    undefined = {name for name in Measures._fields if not np.isfinite(getattr(found, name)[0])}
     assert undefined == {"sharpe", "sortino", "calmar", "beta", "alpha", "tracking_error", "information_ratio"}
 
 

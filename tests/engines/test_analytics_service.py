@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engines.analytics.model import Measures, measure, portfolio_values
-from engines.analytics.service import Performance
+from engines.analytics.schema import Performance
 from engines.base.portfolios import demo_portfolios
 from engines.base.prices import Prices
 from tests.engines.conftest import Client
@@ -24,7 +24,7 @@ def expected(prices: Prices, quantities: Any, cash: float) -> dict[str, float]:
     year = prices.last(253)
     values = portfolio_values(np.atleast_2d(quantities), year.closes, np.array([cash]))
     found = measure(values, (year.index[1:] / year.index[:-1] - 1)[None, :])
-    return {name: getattr(found, name).item() for name in Measures.__dataclass_fields__}
+    return {name: getattr(found, name).item() for name in Measures._fields}
 
 
 def test_every_held_portfolio_is_measured_by_the_model(client: Client, prices: Prices) -> None:
@@ -39,7 +39,7 @@ def test_every_held_portfolio_is_measured_by_the_model(client: Client, prices: P
 
 
 def test_the_reply_has_every_measure() -> None:
-    assert Performance.__struct_fields__ == tuple(Measures.__dataclass_fields__)
+    assert Performance.__struct_fields__ == tuple(Measures._fields)
 
 
 def test_an_unknown_portfolio_is_not_found(client: Client) -> None:

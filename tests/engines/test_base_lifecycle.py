@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from engines.base.app import create_app
+from engines.base.bus import Bus
 from engines.base.engine import Route
 from engines.base.lifecycle import Lifecycle, Phase
 from engines.base.server import EngineServer
@@ -23,6 +24,9 @@ class Waiting:
     def __init__(self, failure: Exception | None = None) -> None:
         self.released = threading.Event()
         self.failure = failure
+
+    def join(self, bus: Bus) -> None:
+        """No engine of a bus."""
 
     def load(self) -> None:
         assert self.released.wait(timeout=20)

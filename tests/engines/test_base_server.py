@@ -1,6 +1,7 @@
 """Real processes: `python -m engines.base` starts, serves, drains and exits for every engine."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engines.base import compiled
 from tests.engines.conftest import ROOT
+from tests.engines.redis_server import KINDS, Server
 
 QUESTIONS = {
     "analytics": "/analytics/calculate/portfolio_001",
@@ -121,6 +124,36 @@ def test_an_engine_serves_drains_and_exits_with_0(start: Callable[..., Replica],
         replica.get("/health")
 
 
+@pytest.mark.parametrize("engine", ["analytics", "risk"])
+def test_an_engine_computes_the_same_without_numba(start: Callable[..., Replica], engine: str) -> None:
+    replies = []
+    for numba in ("on", "off"):
+        replica = start(engine, NAUTILUS_NUMBA=numba)
+        replica.wait_for("ready")
+        metrics = replica.get("/metrics").text
+        assert (f'kernels="{"numpy" if numba == "off" else compiled.PATH}"') in metrics
+        reply = replica.get(QUESTIONS[engine]).json()
+        replies.append({**reply.pop("performance", {}), **reply.pop("component_var", {}), **reply})
+    one, other = ({k: v for k, v in reply.items() if isinstance(v, float)} for reply in replies)
+    for reply in (one, other):
+        assert reply.pop("processing_time_ms") > 0
+    assert len(one) >= 15
+    assert one == pytest.approx(other, rel=1e-9)
+
+
+def test_prometheus_accepts_the_metrics(start: Callable[..., Replica]) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian package prometheus)")
+    replica = start("risk")
+    replica.wait_for("ready")
+    for path in (QUESTIONS["risk"], "/risk/check/nobody", "/nothing"):
+        replica.get(path)
+    text = replica.get("/metrics").text
+    run = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout + run.stderr) == (0, "")
+
+
 def test_an_open_request_is_answered_before_the_engine_leaves(start: Callable[..., Replica]) -> None:
     replica = start("analytics", NAUTILUS_DRAIN="0")
     replica.wait_for("ready")
@@ -135,6 +168,36 @@ def test_an_open_request_is_answered_before_the_engine_leaves(start: Callable[..
     assert reply.startswith(b"HTTP/1.1 200 ")
     assert b'"pnl":2.0' in reply
     assert replica.process.wait(timeout=20) == 0
+
+
+def test_an_engine_serves_without_the_redis_that_it_is_told_of(start: Callable[..., Replica]) -> None:
+    replica = start("risk", REDIS_HOST="127.0.0.1", REDIS_PORT=str(free_port()))
+    replica.wait_for("ready")
+    health = replica.get("/health")
+    assert (health.status_code, health.json()["bus"]) == (200, "connecting")
+    assert replica.get(QUESTIONS["risk"]).status_code == 200
+    replica.process.send_signal(signal.SIGTERM)
+    assert replica.process.wait(timeout=20) == 0
+
+
+def test_an_engine_takes_part_in_the_bus_and_leaves_no_trace_of_itself(
+    start: Callable[..., Replica], tmp_path: Path
+) -> None:
+    server = Server(tmp_path, KINDS[0])
+    server.start()
+    try:
+        found = {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(server.port)}
+        replica = start("risk", **found, REDIS_PASSWORD_FILE=str(server.password_file))
+        replica.wait_for("ready")
+        end = time.monotonic() + 20
+        while replica.get("/health").json()["bus"] != "connected":
+            assert time.monotonic() < end
+        assert server.client.xinfo_groups("nautilus:bus:trading")[0]["name"] == b"risk"
+        replica.process.send_signal(signal.SIGTERM)
+        assert replica.process.wait(timeout=20) == 0
+        assert server.client.xinfo_consumers("nautilus:bus:trading", "risk") == []
+    finally:
+        server.close()
 
 
 def test_a_second_signal_ends_the_drain(start: Callable[..., Replica]) -> None:
@@ -174,6 +237,17 @@ def test_an_engine_that_cannot_start_says_why(
     replica = start("risk", **environment)
     _, errors = replica.process.communicate(timeout=20)
     assert (replica.process.returncode, message in errors) == (code, True), errors
+
+
+@pytest.mark.parametrize(
+    ("engine", "code", "told"), [("risk", 0, "risk loads, and computes with"), ("nobody", 2, "there is no engine")]
+)
+def test_an_engine_can_be_loaded_once(prices_path: Path, engine: str, code: int, told: str) -> None:
+    given = {"NAUTILUS_ENGINE": engine, "PORT": "1", "NAUTILUS_PRICES": str(prices_path)}
+    command = [sys.executable, "-m", "engines.base.warm"]
+    run = subprocess.run(command, cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=False)
+    assert run.returncode == code
+    assert told in run.stdout + run.stderr
 
 
 def test_a_taken_port_has_its_own_exit_code(start: Callable[..., Replica]) -> None:

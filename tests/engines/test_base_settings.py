@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engines.base.bus import BusOptions
 from engines.base.settings import Settings, SettingsError
 
 GIVEN = {"NAUTILUS_ENGINE": "risk", "PORT": "8200", "NAUTILUS_PRICES": "/prices.npz"}
@@ -18,6 +19,22 @@ def test_what_is_left_out_has_a_default() -> None:
 def test_everything_can_be_set() -> None:
     more = {"NAUTILUS_REPLICA": "risk-3", "NAUTILUS_VERSION": "1.2", "NAUTILUS_DRAIN": "2.5"}
     assert Settings.from_environment(GIVEN | more) == Settings("risk", "risk-3", "1.2", 8200, Path("/prices.npz"), 2.5)
+
+
+def test_the_bus_is_found_through_the_environment() -> None:
+    assert Settings.from_environment(GIVEN | {"REDIS_HOST": "redis"}).bus == BusOptions(host="redis")
+    more = {
+        "REDIS_HOST": "redis", "REDIS_PORT": "6380", "REDIS_PASSWORD_FILE": "/run/secrets/redis/password",
+        "REDIS_CONNECTION_TIMEOUT": "1.5", "AUTO_RECONNECT": "false", "HEALTH_MONITORING": "False",
+    }  # fmt: skip
+    assert Settings.from_environment(GIVEN | more).bus == BusOptions(
+        host="redis",
+        port=6380,
+        password_file=Path("/run/secrets/redis/password"),
+        connection_timeout=1.5,
+        auto_reconnect=False,
+        health_monitoring=False,
+    )
 
 
 @pytest.mark.parametrize("name", sorted(GIVEN))
@@ -40,6 +57,10 @@ def test_a_missing_variable_is_named(name: str, value: str | None) -> None:
         ("PORT", "80.5"),
         ("NAUTILUS_DRAIN", "-1"),
         ("NAUTILUS_DRAIN", "soon"),
+        ("REDIS_PORT", "http"),
+        ("REDIS_CONNECTION_TIMEOUT", "0"),
+        ("AUTO_RECONNECT", "maybe"),
+        ("HEALTH_MONITORING", "1"),
         ("NAUTILUS_ENGINE", "../risk"),
         ("NAUTILUS_ENGINE", "Risk"),
         ("NAUTILUS_ENGINE", "risk.service"),
@@ -47,4 +68,4 @@ def test_a_missing_variable_is_named(name: str, value: str | None) -> None:
 )
 def test_a_wrong_value_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}: .*{value}"):
-        Settings.from_environment(GIVEN | {name: value})
+        Settings.from_environment(GIVEN | {"REDIS_HOST": "redis", name: value})

@@ -1,5 +1,6 @@
 """The factor engine serves its panel, and the factors of the request's own prices."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -76,8 +77,22 @@ def test_correlations_are_sorted_by_strength(client: Client, panel: Panel) -> No
     assert body["correlations"]["momentum_060"] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("table", ["values", "scores", "ranks", "neutral"])
+def test_the_whole_panel_is_a_numpy_file(client: Client, panel: Panel, table: str) -> None:
+    reply = client.get(f"/factors/panel/{table}")
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/x-npy")
+    found = np.load(io.BytesIO(reply.content), allow_pickle=False)
+    assert (found.shape, found.dtype) == ((400, 1000), np.float64)
+    np.testing.assert_array_equal(found, getattr(panel, table))
+
+
 @pytest.mark.parametrize(
-    ("path", "field"), [("/factors/results/AAPL", "instrument"), ("/factors/correlations/rsi", "factor")]
+    ("path", "field"),
+    [
+        ("/factors/results/AAPL", "instrument"),
+        ("/factors/correlations/rsi", "factor"),
+        ("/factors/panel/prices", "table"),
+    ],
 )
 def test_unknown_names_are_not_found(client: Client, path: str, field: str) -> None:
     reply = client.get(path)

@@ -69,6 +69,21 @@ def test_a_breach_opens_stays_open_and_closes() -> None:
     assert book.breaches == []
 
 
+def test_what_closes_is_told() -> None:
+    book, limit = LimitBook(), "single-name-concentration"
+    closed: list[tuple[str, str]] = []
+    book.on_close = lambda *ids: closed.append(ids)
+    assert not book.has_breach("p", limit)
+    for concentration in (0.4, 0.5):
+        book.record("p", book.judge("p", figures(concentration=concentration)))
+    assert (book.has_breach("p", limit), closed) == (True, [])
+    book.record("p", book.judge("p", CALM))
+    assert (book.has_breach("p", limit), closed) == (False, [("p", limit)])
+    book.record("q", book.judge("q", figures(concentration=0.4)))
+    book.remove(limit)
+    assert closed == [("p", limit), ("q", limit)]
+
+
 def test_critical_breaches_are_listed_first() -> None:
     book = LimitBook()
     book.record("a", book.judge("a", figures(historical_var=0.2)))

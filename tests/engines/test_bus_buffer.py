@@ -1,0 +1,69 @@
+"""The buffer keeps what matters most, in order, and counts what it loses."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engines.base.bus.buffer import PriorityBuffer, Queued
+from engines.base.bus.messages import Outgoing
+from engines.base.bus.topics import Priority
+
+PRIORITIES = st.lists(st.sampled_from(Priority), max_size=60)
+
+
+def message(number: int) -> Outgoing:
+    return Outgoing(b"stream", b"%d" % number, b"topic", b"0", b"{}")
+
+
+def numbers(batch: list[Queued]) -> list[tuple[Priority, int]]:
+    return [(priority, int(message.id)) for priority, message in batch]
+
+
+def filled(priorities: list[Priority], capacity: int) -> PriorityBuffer:
+    buffer = PriorityBuffer(capacity)
+    for number, priority in enumerate(priorities):
+        buffer.put(priority, message(number))
+    return buffer
+
+
+def survivors(priorities: list[Priority], capacity: int) -> list[tuple[Priority, int]]:
+    """What is left by the rule, in the plainest words: the oldest of the lowest goes, the newcomer among them."""
+    kept: list[tuple[Priority, int]] = []
+    for number, priority in enumerate(priorities):
+        kept.append((priority, number))
+        if len(kept) > capacity:
+            lowest = max(priority for priority, _ in kept)
+            kept.remove(next(one for one in kept if one[0] == lowest))
+    return sorted(kept)
+
+
+@given(PRIORITIES, st.integers(1, 20))
+def test_the_oldest_of_the_lowest_makes_room_and_is_counted(priorities: list[Priority], capacity: int) -> None:
+    buffer = filled(priorities, capacity)
+    left = survivors(priorities, capacity)
+    assert len(buffer) == len(left)
+    assert numbers(buffer.take(100)) == left
+    lost = Counter(priorities) - Counter(priority for priority, _ in left)
+    assert buffer.dropped == {priority: lost[priority] for priority in Priority}
+
+
+@given(PRIORITIES, st.integers(1, 20), st.integers(0, 20))
+def test_a_batch_that_failed_goes_back_as_if_it_had_never_been_taken(
+    priorities: list[Priority], limit: int, settled: int
+) -> None:
+    buffer = filled(priorities, 100)
+    batch = buffer.take(limit)
+    assert len(buffer) == len(priorities)  # what is under way counts
+    buffer.settle(len(batch[:settled]))
+    buffer.restore(batch[settled:])
+    assert len(buffer) == len(priorities) - len(batch[:settled])
+    assert numbers(buffer.take(100)) == survivors(priorities, 100)[len(batch[:settled]) :]
+
+
+def test_a_message_that_can_never_be_stored_is_a_lost_one() -> None:
+    buffer = filled([Priority.HIGH, Priority.HIGH], 10)
+    buffer.take(2)
+    buffer.settle(1)
+    buffer.discard(Priority.HIGH)
+    assert (len(buffer), buffer.dropped[Priority.HIGH]) == (0, 1)
