@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -80,9 +81,8 @@ class Daemon:
     """
 
     def __init__(self) -> None:
-        self.folder = Path(
-            tempfile.mkdtemp(prefix="nt-docker-", suffix="-d")
-        )  # a namespace of containerd: no '_' ends it
+        self.folder = Path(tempfile.gettempdir(), f"nt-docker-{secrets.token_hex(4)}")  # also a containerd namespace
+        self.folder.mkdir(mode=0o700)
         self.url = f"unix://{self.folder}/sock"
         self.space = f"nt-{os.getpid()}"
         self.address = f"10.203.{os.getpid() % 250}.2"
