@@ -22,6 +22,7 @@ from nautilus_cli.values import (
     Name,
     Pids,
     Port,
+    Ratio,
     SecretName,
     Signal,
     Timeout,
@@ -82,7 +83,13 @@ class Update(Model):
     )
     parallelism: Copies = Field(1, description="How many replicas are exchanged at once.")
     monitor: Duration = Field(5.0, description="How long a new replica is watched before the next one is exchanged.")
-    failure_action: Literal["rollback"] = Field("rollback", description="rollback: the version of before is restored.")
+    delay: Duration = Field(0.0, description="How long to wait between two exchanges.")
+    max_failure_ratio: Ratio = Field(0.0, description="The share of new replicas that may fail: 0.25 or 25%.")
+    failure_action: Literal["rollback", "pause", "continue"] = Field(
+        "rollback",
+        description="When more fail. rollback: the version of before is restored. pause: the rest stays as it is. "
+        "continue: the rest is exchanged.",
+    )
     drain: Duration = Field(30.0, description="How long a leaving replica may take to finish its requests.")
 
     @property

@@ -51,9 +51,14 @@ OF_AN_ENGINE = [
     ("healthcheck: {path: health}", "5:19: engines.a.healthcheck.path: 'health' is not a path of a URL; write /health, without spaces and quotes"),
     ("healthcheck: {command: x}", "5:19: engines.a.healthcheck.command: unknown key"),
     ("update: {parallelism: 0}", "5:14: engines.a.update.parallelism: must be at least 1, not 0"),
-    ("update: {delay: 1s}", "5:14: engines.a.update.delay: is not supported yet"),
-    ("update: {failure_action: pause}", "5:14: engines.a.update.failure_action: 'pause' is not supported yet"),
-    ("update: {failure_action: stop}", "5:14: engines.a.update.failure_action: 'stop' is not allowed; write rollback"),
+    (
+        "update: {failure_action: stop}",
+        "5:14: engines.a.update.failure_action: 'stop' is not allowed; write rollback, pause or continue",
+    ),
+    (
+        "update: {max_failure_ratio: 1.5}",
+        "5:14: engines.a.update.max_failure_ratio: 1.5 is not a ratio; write 0.25 or 25%",
+    ),
     ("slo: {p99: 5ms}", "5:5: engines.a.slo: is not supported yet"),
     ("ports: [80]", "5:5: engines.a.ports: unknown key; here it is port"),
     ("mem_limit: 1g", "5:5: engines.a.mem_limit: unknown key; here it is resources.memory"),

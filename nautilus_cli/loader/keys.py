@@ -21,10 +21,6 @@ NOT_YET = (
     "engine.autoscale",
     "engine.hooks",
     "engine.process",
-    "engine.update.delay",
-    "engine.update.max_failure_ratio",
-    "engine.update.failure_action=pause",
-    "engine.update.failure_action=continue",
 )
 
 # What people bring along from Compose and Kubernetes, and where it is here.

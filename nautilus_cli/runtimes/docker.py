@@ -14,7 +14,7 @@ from docker.api.client import APIClient
 from docker.errors import NotFound
 
 from nautilus_cli import reconcile
-from nautilus_cli.errors import RolloutFailed
+from nautilus_cli.errors import RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase, silent
 from nautilus_cli.fleet import CHECK, Engine, Fleet, Service, aspects, fingerprint
 from nautilus_cli.gateways.base import Network, Route
@@ -187,7 +187,7 @@ class DockerRuntime:
             self._edge.forget_strangers(fleet, name, (replica.address for replica in replicas))
         with self._remembered(fleet, workload, len([r for r in replicas if r.state.alive])):
             rolling.run(stages)
-        if isinstance(workload, Engine):
+        if isinstance(workload, Engine) and not rolling.failed:
             self._edge.settle(fleet, name)
 
     @contextlib.contextmanager
@@ -199,6 +199,8 @@ class DockerRuntime:
             self._state.choose({workload.name: chosen}, f"scale {workload.name} {chosen}")
         try:
             yield
+        except RolloutStopped:
+            raise  # what was chosen stands, and the next `up` goes on with it
         except RolloutFailed:
             if chosen is not None:
                 self._state.choose({workload.name: before}, f"scale {workload.name} {chosen} failed")
