@@ -16,7 +16,22 @@ import typer
 from typer.core import TyperGroup
 
 from nautilus_cli import __version__
-from nautilus_cli.commands import build, config, doctor, down, events, exec, logs, pull, restart, scale, status, up
+from nautilus_cli.commands import (
+    build,
+    config,
+    doctor,
+    down,
+    events,
+    exec,
+    history,
+    logs,
+    pull,
+    restart,
+    rollback,
+    scale,
+    status,
+    up,
+)
 from nautilus_cli.commands.context import Context
 from nautilus_cli.errors import BUG, INTERRUPTED, NautilusError
 from nautilus_cli.view.console import fail, note, say
@@ -64,6 +79,8 @@ for command in (
     down.down,
     scale.scale,
     restart.restart,
+    rollback.rollback,
+    history.history,
     status.status,
     build.build,
     config.config,

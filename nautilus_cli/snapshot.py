@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -80,6 +81,22 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """What one engine was from some moment on."""
+
+    engine: str
+    serial: int
+    at: str  # when the change that brought it began; the same for all engines of that change
+    who: str
+    cause: str
+    fingerprint: str
+    image: str  # its reference, and its id
+    image_id: str
+    aspects: Mapping[str, str]
+    spec: Mapping[str, Any]  # see history.specification
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """What one replica can get at the most."""
 
@@ -97,6 +114,7 @@ class Snapshot:
     aspects: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # wanted, likewise
     counts: Mapping[str, int] = field(default_factory=dict)  # chosen by a person or the autoscaler
     gateway: str | None = None  # why the gateway has to change, None when it is as wanted
+    versions: tuple[Version, ...] = ()  # that served, the last ones of each engine
     leftovers: tuple[str, ...] = ()  # what belongs to the fleet and to no engine: 'network demo', 'volume demo-state'
     data: tuple[str, ...] = ()  # the volumes that `down` keeps
     traffic: Mapping[str, Traffic] = field(default_factory=dict)  # by engine

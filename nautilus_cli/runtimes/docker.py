@@ -33,7 +33,7 @@ from nautilus_cli.runtimes.logs import Logs
 from nautilus_cli.runtimes.place import DockerPlace, discard, stop
 from nautilus_cli.runtimes.rolling import Rolling
 from nautilus_cli.runtimes.secrets import Vault
-from nautilus_cli.runtimes.state import State, newest
+from nautilus_cli.runtimes.state import State, newest, versions
 from nautilus_cli.runtimes.usage import measure
 from nautilus_cli.snapshot import Host, Image, Replica, Snapshot, Usage
 
@@ -82,6 +82,7 @@ class DockerRuntime:
             aspects=parts,
             fingerprints={name: fingerprint(found) for name, found in parts.items()},
             counts=newest(kept.result()).counts,
+            versions=versions(kept.result()),
             gateway=change.result(),
             traffic=traffic.result(),
             leftovers=tuple(own),
@@ -134,6 +135,7 @@ class DockerRuntime:
     def lock(self, fleet: Fleet, purpose: str) -> ContainerLock:
         """Keep every other change of this fleet out."""
         self._edge.build(fleet, silent)
+        self._state.begin(purpose)
         return ContainerLock(self._api, fleet.name, self._edge.image(fleet).reference, purpose)
 
     def preflight(self, fleet: Fleet) -> None:
@@ -187,6 +189,8 @@ class DockerRuntime:
             self._edge.forget_strangers(fleet, name, (replica.address for replica in replicas))
         with self._remembered(fleet, workload, len([r for r in replicas if r.state.alive])):
             rolling.run(stages)
+            if isinstance(workload, Engine):
+                self._state.record(workload, place.image, place.aspects)
         if isinstance(workload, Engine) and not rolling.failed:
             self._edge.settle(fleet, name)
 

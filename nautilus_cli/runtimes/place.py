@@ -45,11 +45,11 @@ class DockerPlace:
         self._api = api
         self._fleet = fleet
         self._workload = workload
-        self._image = image
+        self.image = image
         self._network = network
         self._hosts = hosts
         self.limits = limits
-        self._aspects = aspects
+        self.aspects = aspects
         self._wave = wave
         self._secrets = secrets
         self._addresses = addresses
@@ -147,13 +147,13 @@ class DockerPlace:
             containers.role(workload),
             slot,
             self.fingerprint,
-            self._aspects,
-            self._image.id or "",
+            self.aspects,
+            self.image.id or "",
             self._wave,
         )
         bindings = (*self._volumes, *self._secrets)
         return containers.container(
-            workload, name, self._image.reference, self.limits, endpoint, bindings, self._environment(name), marks
+            workload, name, self.image.reference, self.limits, endpoint, bindings, self._environment(name), marks
         )
 
     def _environment(self, name: str) -> dict[str, str]:
