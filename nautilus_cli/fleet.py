@@ -98,6 +98,16 @@ class Update(Model):
         return self.parallelism if self.order == "start-first" else 0
 
 
+class Hooks(Model):
+    """Commands that nautilus runs beside a rollout."""
+
+    pre_deploy: tuple[str, ...] = Field(
+        min_length=1,
+        description="Runs once in a container of a new version before its first replica starts: a line or a list.",
+    )
+    timeout: Timeout = Field(300.0, description="A hook that takes longer has failed.")
+
+
 class Security(Model):
     """What a container's processes may do."""
 
@@ -183,6 +193,7 @@ class Engine(Workload):
     replicas: Replicas = Field(Replicas(), description="How many copies run: a number, or {min, max}.")
     healthcheck: HealthCheck = Field(HealthCheck(), description="How the gateway asks a replica whether it can serve.")
     update: Update = Field(Update(), description="How replicas are exchanged for those of a new version.")
+    hooks: Hooks | None = Field(None, description="Commands that run beside a rollout.")
     count: int | None = Field(default=None, exclude=True, description="chosen now, by `scale`; not from the file")
 
     @property

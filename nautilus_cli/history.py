@@ -48,9 +48,13 @@ def as_it_was(version: Version, fleet: Fleet) -> Engine:
 
 
 def versioned(engine: Engine, was: Engine) -> Engine:
-    """The engine of now as the version of then: only what makes a replica another one goes back."""
+    """The engine of now as the version of then: only what makes a replica another one goes back.
+
+    Its hooks do not run again: what a migration of the newer version did, an older one cannot know.
+    """
     check = engine.healthcheck.model_copy(update={"path": was.healthcheck.path})
-    return engine.model_copy(update={**{key: getattr(was, key) for key in VERSIONED}, "healthcheck": check})
+    back = {key: getattr(was, key) for key in VERSIONED}
+    return engine.model_copy(update={**back, "healthcheck": check, "hooks": None})
 
 
 def before(snapshot: Snapshot, engine: str) -> Version | None:

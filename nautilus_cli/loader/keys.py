@@ -19,7 +19,6 @@ NOT_YET = (
     "engine.slo",
     "engine.bench",
     "engine.autoscale",
-    "engine.hooks",
     "engine.process",
 )
 

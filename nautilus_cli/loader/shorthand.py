@@ -100,6 +100,11 @@ def check(node: Node, faults: Faults) -> Node:
     return node.put("command", words(node.children["command"], faults)) if node.has("command") else node
 
 
+def hooks(node: Node, faults: Faults) -> Node:
+    """The commands of hooks, lines or lists."""
+    return node.put("pre_deploy", words(node.children["pre_deploy"], faults)) if node.has("pre_deploy") else node
+
+
 def volumes(node: Node, faults: Faults) -> Node:
     """`data:/data:ro` becomes source, target and whether it is read-only."""
     if not isinstance(node.value, list):
@@ -130,6 +135,7 @@ FORMS: dict[str, Form] = {
     "environment": pairs,
     "env_file": texts,
     "healthcheck": check,
+    "hooks": hooks,
     "labels": pairs,
     "replicas": count,
     "tmpfs": texts,

@@ -16,7 +16,7 @@ from docker.errors import NotFound
 from nautilus_cli import reconcile
 from nautilus_cli.errors import RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase, silent
-from nautilus_cli.fleet import CHECK, Engine, Fleet, Service, aspects, fingerprint
+from nautilus_cli.fleet import CHECK, Engine, Fleet, Hooks, Service, aspects, fingerprint
 from nautilus_cli.gateways.base import Network, Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
@@ -188,11 +188,20 @@ class DockerRuntime:
         if isinstance(workload, Engine):
             self._edge.forget_strangers(fleet, name, (replica.address for replica in replicas))
         with self._remembered(fleet, workload, len([r for r in replicas if r.state.alive])):
+            if isinstance(workload, Engine) and workload.hooks and is_new(place.fingerprint, replicas):
+                self._prepare(place, workload.name, workload.hooks, emit)
             rolling.run(stages)
             if isinstance(workload, Engine):
                 self._state.record(workload, place.image, place.aspects)
         if isinstance(workload, Engine) and not rolling.failed:
             self._edge.settle(fleet, name)
+
+    def _prepare(self, place: DockerPlace, name: str, hooks: Hooks, emit: Emit) -> None:
+        """Run what must succeed before a new version starts."""
+        began = time.monotonic()
+        emit(Event(name, "pre_deploy", Phase.STARTED))
+        place.run_once("pre_deploy", hooks.pre_deploy, hooks.timeout, self._halt)
+        emit(Event(name, "pre_deploy", Phase.DONE, "", time.monotonic() - began))
 
     @contextlib.contextmanager
     def _remembered(self, fleet: Fleet, workload: Engine | Service, before: int) -> Iterator[None]:
@@ -283,6 +292,11 @@ class DockerRuntime:
                 taken = [*map(observing.address, listed), *(route.address for route in self._edge.routes(fleet))]
                 self._addresses = network.Addresses(net.subnet, taken)
         return self._addresses
+
+
+def is_new(mark: str, replicas: Collection[Replica]) -> bool:
+    """Whether nothing of this version runs."""
+    return not any(replica.fingerprint == mark and replica.state.alive for replica in replicas)
 
 
 def checked_otherwise(fleet: Fleet, replica: Replica) -> bool:

@@ -74,3 +74,26 @@ def test_a_change_waits_for_its_turn(fleet: World) -> None:
     fleet.run("scale", "beta", "1", "--wait", "60s")
     fleet.run("up")
     fleet.settled()
+
+
+@host
+def test_a_hook_runs_once_before_a_new_version_and_its_failure_touches_nothing(fleet: World) -> None:
+    fleet.run("scale", "alpha", "2")
+    before, port = fleet.touched(), fleet.port("alpha")
+    say = "echo migrating $$VERSION as $$(id -u) in $$NAUTILUS_ENGINE"
+    with Load([port]) as load:
+        with fleet.but("alpha", environment={"VERSION": "hooked"}, hooks={"pre_deploy": f"sh -c '{say}; exit 3'"}):
+            said = fleet.run("up", code=5).stderr
+        with fleet.but("alpha", environment={"VERSION": "stuck"}, hooks={"pre_deploy": "sleep 60", "timeout": "300ms"}):
+            stuck = fleet.run("up", code=5).stderr
+        load.proves()
+    assert "alpha: pre_deploy exited with code 3; its last lines:\n    migrating hooked as 1000 in alpha" in said
+    assert "alpha: pre_deploy did not end within 300ms" in stuck
+    assert fleet.touched() == before
+    with fleet.but("alpha", environment={"VERSION": "hooked"}, hooks={"pre_deploy": "true"}):
+        assert fleet.run("up").stderr.count("pre_deploy") == 1
+        assert "pre_deploy" not in fleet.run("scale", "alpha", "3").stderr
+        fleet.settled()
+    fleet.run("scale", "alpha", "2")
+    fleet.run("up")
+    fleet.settled()
