@@ -31,6 +31,7 @@ from nautilus_cli.commands import (
     scale,
     status,
     up,
+    watch,
 )
 from nautilus_cli.commands.context import Context
 from nautilus_cli.errors import BUG, INTERRUPTED, NautilusError
@@ -88,6 +89,7 @@ for command in (
     logs.logs,
     events.events,
     pull.pull,
+    watch.watch,
 ):
     app.command()(command)
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec.run)

@@ -23,6 +23,10 @@ class State(StrEnum):
         return self in (State.STARTING, State.READY, State.UNHEALTHY)
 
 
+LOOP = 3  # restarts
+RECENT = 120.0  # seconds: Docker waits at most a minute before it starts a process again
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """CPU and memory (bytes) of one replica; `None` is no limit."""
@@ -48,11 +52,17 @@ class Replica:
     image: str = ""
     wave: int = 0  # it was started after those of lower waves
     created: float = 0.0  # seconds since the epoch
+    started: float = 0.0  # likewise, of its process
     restarts: int = 0
     exit_code: int | None = None
     oom_killed: bool = False
     pid: int = 0  # of its first process, on Docker's own host
     detail: str = ""  # the last thing that its health check said
+
+    def crash_loop(self, now: float) -> bool:
+        """Whether it ends again and again soon after it was started, and is not well now either."""
+        recent = now - self.started < RECENT
+        return self.state.alive and self.state is not State.READY and self.restarts >= LOOP and recent
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ class FakeRuntime:
         self.newer: dict[str, tuple[str, ...]] = {}  # what the registries have, by engine
         self.versions: list[Version] = []
         self.purpose = ""
+        self.clock = 0.0
         self.refusals = 0  # how often somebody else still holds the lock
 
     def change(self, replica: Replica, **changes: object) -> None:
@@ -186,6 +187,7 @@ class FakeRuntime:
             versions=tuple(self.versions),
             gateway=change,
             host=self.host,
+            at=self.clock,
         )
 
     def _image(self, workload: Engine | Service) -> Image:

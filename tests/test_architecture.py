@@ -19,7 +19,7 @@ LEVELS = {
     "fleet": 1,
     "snapshot": 2, "plan": 2, "loader": 2,
     "rollout": 3, "reconcile": 4, "health": 3, "history": 3,
-    "gateways": 4,
+    "gateways": 4, "repair": 5,
     "runtimes": 5,
     "apply": 6,
     "bench": 6,
@@ -28,7 +28,7 @@ LEVELS = {
     "commands": 8,
     "main": 9, "__main__": 10,
 }  # fmt: skip
-PURE = {"fleet", "snapshot", "history", "plan", "reconcile", "rollout", "units", "events"}
+PURE = {"fleet", "snapshot", "history", "repair", "plan", "reconcile", "rollout", "units", "events"}
 IMPURE_IMPORTS = {"time", "datetime", "os", "random", "socket", "subprocess", "pathlib", "logging", "threading"}
 HOMES = {
     "docker": {"runtimes", "gateways"},

@@ -46,6 +46,7 @@ NAMES = (
     "pull",
     "history",
     "rollback",
+    "watch",
 )
 
 

@@ -42,12 +42,16 @@ class Context:
 
     def loaded(self) -> Loaded:
         """The same fleet, with where its values come from."""
-        from nautilus_cli.loader import load
-
-        loaded = load(self.files, os.environ, self.project_name)
+        loaded = self.read()
         for warning in loaded.warnings:
             warn(warning)
         return loaded
+
+    def read(self) -> Loaded:
+        """The same without a word about warnings."""
+        from nautilus_cli.loader import load
+
+        return load(self.files, os.environ, self.project_name)
 
 
 @dataclass(frozen=True)
