@@ -39,10 +39,13 @@ def deployed(fleet: Fleet, snapshot: Snapshot) -> Fleet:
 
 def engine_deployed(name: str, fleet: Fleet, snapshot: Snapshot) -> Engine | None:
     """One engine as it was deployed, on the port that the file has now; None where it was not."""
-    now, running = fleet.engines.get(name), snapshot.of(name)
+    now, there = fleet.engines.get(name), snapshot.of(name)
     newest = newest_first(snapshot.versions, name)
-    if not newest or not (now or running):
-        return now if running else None
+    running = {replica.fingerprint for replica in there if replica.state.alive}
+    if not newest or not (now or there):
+        return now if there else None
+    if running and newest[0].fingerprint not in running:
+        return now  # its change was killed before it could be put on record
     try:
         was = as_it_was(newest[0], fleet)
     except ConfigError:

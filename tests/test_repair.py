@@ -70,6 +70,13 @@ def test_an_edit_that_nobody_brought_up_is_not_deployed() -> None:
     assert held.engines == {"risk": RISK}
 
 
+def test_a_change_that_was_killed_before_it_was_on_record_counts() -> None:
+    runs = seen(replica(1, "v2"), fingerprints={"risk": "v2"})
+    edited = engine(image="img:2", replicas={"min": 2, "max": 4})
+    assert deployed(fleet(edited), runs).engines == {"risk": edited}
+    assert "replicas 1 -> 2" in str(plan(runs, fleet(edited)).plan)
+
+
 def test_the_port_is_the_one_of_the_file() -> None:
     assert deployed(fleet(engine(port=9999)), seen(replica(1))).engines["risk"].port == 9999
 

@@ -140,6 +140,17 @@ def test_as_many_may_fail_as_the_ratio_allows(order: str) -> None:
     assert warning.startswith("1 of 2 new replicas failed, as max_failure_ratio allows: replica 1 exited with code 3")
 
 
+@pytest.mark.parametrize(
+    ("ratio", "arriving", "most"), [(0.29, 100, 29), (0.34, 3, 1), (0.3, 3, 0), (1, 4, 4), (0, 5, 0)]
+)
+def test_a_ratio_is_of_the_new_replicas(ratio: float, arriving: int, most: int) -> None:
+    rolling, _, _ = scene(updating(max_failure_ratio=ratio))
+    rolling.arriving, rolling.failed = arriving, dict.fromkeys(range(most), "died")
+    assert not rolling.too_many
+    rolling.failed[most] = "died"
+    assert rolling.too_many
+
+
 def test_one_more_than_may_takes_all_back() -> None:
     rolling, world, _ = scene(updating(max_failure_ratio=0.34), replica(1), replica(2), replica(3))
     failing(rolling, 2, 3)

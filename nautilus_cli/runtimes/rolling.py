@@ -119,7 +119,7 @@ class Rolling:
     @property
     def too_many(self) -> bool:
         """Whether more new replicas failed than may."""
-        return len(self.failed) > self.update.max_failure_ratio * self.arriving
+        return len(self.failed) > round(self.update.max_failure_ratio * self.arriving, 6)  # 0.29 of 100 is 29
 
     def forgives(self, step: Step, failure: Exception) -> bool:
         """Whether the rollout goes on without this new replica, or at least finishes what has begun."""
