@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-BENCHMARKS ?= readiness up_vs_compose
+BENCHMARKS ?= readiness rollout_vs_compose up_vs_compose
 
 VENV := .venv
 BIN := $(VENV)/bin
