@@ -7,7 +7,7 @@ import pytest
 from tests.scenarios.load import Load, bodies
 from tests.scenarios.world import World, host
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]  # the long form takes its time
 RATE = 100.0  # requests a second on kept connections, and as many on new ones
 
 
