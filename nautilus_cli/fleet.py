@@ -25,6 +25,7 @@ from nautilus_cli.values import (
     Pids,
     Port,
     Rate,
+    Ratio,
     SecretName,
     Share,
     Signal,
@@ -86,7 +87,13 @@ class Update(Model):
     )
     parallelism: Copies = Field(1, description="How many replicas are exchanged at once.")
     monitor: Duration = Field(5.0, description="How long a new replica is watched before the next one is exchanged.")
-    failure_action: Literal["rollback"] = Field("rollback", description="rollback: the version of before is restored.")
+    delay: Duration = Field(0.0, description="How long to wait between two exchanges.")
+    max_failure_ratio: Ratio = Field(0.0, description="The share of new replicas that may fail: 0.25 or 25%.")
+    failure_action: Literal["rollback", "pause", "continue"] = Field(
+        "rollback",
+        description="When more fail. rollback: the version of before is restored. pause: the rest stays as it is. "
+        "continue: the rest is exchanged.",
+    )
     drain: Duration = Field(30.0, description="How long a leaving replica may take to finish its requests.")
 
     @property
@@ -140,6 +147,16 @@ class Bench(Model):
     rate: Rate | None = Field(
         None, description="Requests per second at which latency is measured. Default: half of the measured peak."
     )
+
+
+class Hooks(Model):
+    """Commands that nautilus runs beside a rollout."""
+
+    pre_deploy: tuple[str, ...] = Field(
+        min_length=1,
+        description="Runs once in a container of a new version before its first replica starts: a line or a list.",
+    )
+    timeout: Timeout = Field(300.0, description="A hook that takes longer has failed.")
 
 
 class Security(Model):
@@ -229,6 +246,7 @@ class Engine(Workload):
     update: Update = Field(Update(), description="How replicas are exchanged for those of a new version.")
     slo: Slo = Field(Slo(), description="What it promises; `nautilus bench` says whether it holds.")
     bench: Bench = Field(Bench(), description="What `nautilus bench` asks it.")
+    hooks: Hooks | None = Field(None, description="Commands that run beside a rollout.")
     count: int | None = Field(default=None, exclude=True, description="chosen now, by `scale`; not from the file")
 
     @property

@@ -25,13 +25,16 @@ from nautilus_cli.commands import (
     down,
     events,
     exec,
+    history,
     load,
     logs,
     pull,
     restart,
+    rollback,
     scale,
     status,
     up,
+    watch,
 )
 from nautilus_cli.commands.context import Context
 from nautilus_cli.errors import BUG, INTERRUPTED, NautilusError
@@ -80,6 +83,8 @@ for command in (
     down.down,
     scale.scale,
     restart.restart,
+    rollback.rollback,
+    history.history,
     status.status,
     bench.bench,
     build.build,
@@ -88,6 +93,7 @@ for command in (
     logs.logs,
     events.events,
     pull.pull,
+    watch.watch,
 ):
     app.command()(command)
 app.add_typer(bus.app, name="bus")

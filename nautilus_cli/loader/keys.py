@@ -17,12 +17,7 @@ NOT_YET = (
     "runtime=process",
     "runtime=swarm",
     "engine.autoscale",
-    "engine.hooks",
     "engine.process",
-    "engine.update.delay",
-    "engine.update.max_failure_ratio",
-    "engine.update.failure_action=pause",
-    "engine.update.failure_action=continue",
 )
 
 # What people bring along from Compose and Kubernetes, and where it is here.

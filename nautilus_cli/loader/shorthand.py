@@ -107,6 +107,11 @@ def bench(node: Node, faults: Faults) -> Node:
     return node.put("body", text(node.children["body"])) if node.has("body") else node
 
 
+def hooks(node: Node, faults: Faults) -> Node:
+    """The commands of hooks, lines or lists."""
+    return node.put("pre_deploy", words(node.children["pre_deploy"], faults)) if node.has("pre_deploy") else node
+
+
 def volumes(node: Node, faults: Faults) -> Node:
     """`data:/data:ro` becomes source, target and whether it is read-only."""
     if not isinstance(node.value, list):
@@ -138,6 +143,7 @@ FORMS: dict[str, Form] = {
     "environment": pairs,
     "env_file": texts,
     "healthcheck": check,
+    "hooks": hooks,
     "labels": pairs,
     "replicas": count,
     "tmpfs": texts,

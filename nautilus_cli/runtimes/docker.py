@@ -14,9 +14,9 @@ from docker.api.client import APIClient
 from docker.errors import NotFound
 
 from nautilus_cli import reconcile
-from nautilus_cli.errors import RolloutFailed
+from nautilus_cli.errors import RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase, silent
-from nautilus_cli.fleet import CHECK, Engine, Fleet, Service, aspects, fingerprint
+from nautilus_cli.fleet import CHECK, Engine, Fleet, Hooks, Service, aspects, fingerprint
 from nautilus_cli.gateways.base import Network, Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
@@ -33,7 +33,7 @@ from nautilus_cli.runtimes.logs import Logs
 from nautilus_cli.runtimes.place import DockerPlace, discard, stop
 from nautilus_cli.runtimes.rolling import Rolling
 from nautilus_cli.runtimes.secrets import Vault
-from nautilus_cli.runtimes.state import State, newest
+from nautilus_cli.runtimes.state import State, newest, versions
 from nautilus_cli.runtimes.usage import measure
 from nautilus_cli.snapshot import Host, Image, Replica, Snapshot, Usage
 
@@ -82,6 +82,7 @@ class DockerRuntime:
             aspects=parts,
             fingerprints={name: fingerprint(found) for name, found in parts.items()},
             counts=newest(kept.result()).counts,
+            versions=versions(kept.result()),
             gateway=change.result(),
             traffic=traffic.result(),
             leftovers=tuple(own),
@@ -134,6 +135,7 @@ class DockerRuntime:
     def lock(self, fleet: Fleet, purpose: str) -> ContainerLock:
         """Keep every other change of this fleet out."""
         self._edge.build(fleet, silent)
+        self._state.begin(purpose)
         return ContainerLock(self._api, fleet.name, self._edge.image(fleet).reference, purpose)
 
     def preflight(self, fleet: Fleet) -> None:
@@ -186,9 +188,20 @@ class DockerRuntime:
         if isinstance(workload, Engine):
             self._edge.forget_strangers(fleet, name, (replica.address for replica in replicas))
         with self._remembered(fleet, workload, len([r for r in replicas if r.state.alive])):
+            if isinstance(workload, Engine) and workload.hooks and is_new(place.fingerprint, replicas):
+                self._prepare(place, workload.name, workload.hooks, emit)
             rolling.run(stages)
-        if isinstance(workload, Engine):
+            if isinstance(workload, Engine):
+                self._state.record(workload, place.image, place.aspects)
+        if isinstance(workload, Engine) and not rolling.failed:
             self._edge.settle(fleet, name)
+
+    def _prepare(self, place: DockerPlace, name: str, hooks: Hooks, emit: Emit) -> None:
+        """Run what must succeed before a new version starts."""
+        began = time.monotonic()
+        emit(Event(name, "pre_deploy", Phase.STARTED))
+        place.run_once("pre_deploy", hooks.pre_deploy, hooks.timeout, self._halt)
+        emit(Event(name, "pre_deploy", Phase.DONE, "", time.monotonic() - began))
 
     @contextlib.contextmanager
     def _remembered(self, fleet: Fleet, workload: Engine | Service, before: int) -> Iterator[None]:
@@ -199,6 +212,8 @@ class DockerRuntime:
             self._state.choose({workload.name: chosen}, f"scale {workload.name} {chosen}")
         try:
             yield
+        except RolloutStopped:
+            raise  # what was chosen stands, and the next `up` goes on with it
         except RolloutFailed:
             if chosen is not None:
                 self._state.choose({workload.name: before}, f"scale {workload.name} {chosen} failed")
@@ -277,6 +292,11 @@ class DockerRuntime:
                 taken = [*map(observing.address, listed), *(route.address for route in self._edge.routes(fleet))]
                 self._addresses = network.Addresses(net.subnet, taken)
         return self._addresses
+
+
+def is_new(mark: str, replicas: Collection[Replica]) -> bool:
+    """Whether nothing of this version runs."""
+    return not any(replica.fingerprint == mark and replica.state.alive for replica in replicas)
 
 
 def checked_otherwise(fleet: Fleet, replica: Replica) -> bool:
