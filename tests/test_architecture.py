@@ -37,6 +37,7 @@ HOMES = {
     "typer": {"commands", "main", "complete"},
     "yaml": {"loader", "complete"},
     "pydantic": {"fleet", "values", "loader"},
+    "packaging": {"runtimes"},
     "numpy": {"bench"},
     "fastapi": set(),
     "engines": set(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from nautilus_cli.loader import Loaded
 
 
+RUNTIMES = ("auto", "docker", "process")
+
+
 @dataclass(frozen=True)
 class Context:
     """The global options, and what follows from them."""
 
     files: tuple[Path, ...]
     project_name: str | None
+    runtime: str | None = None
 
     def fleet(self) -> Fleet:
         """The fleet that the files declare; their warnings are shown."""
@@ -38,7 +42,11 @@ class Context:
         loaded = load(self.files, os.environ, self.project_name)
         for warning in loaded.warnings:
             warn(warning)
-        return loaded
+        if self.runtime is None:
+            return loaded
+        if self.runtime not in RUNTIMES:
+            raise ConfigError(f"--runtime: there is no runtime {self.runtime!r}", f"write {', '.join(RUNTIMES)}")
+        return replace(loaded, fleet=loaded.fleet.model_copy(update={"runtime": self.runtime}))
 
 
 @dataclass(frozen=True)

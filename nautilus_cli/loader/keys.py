@@ -14,13 +14,11 @@ from nautilus_cli.loader.tree import Node
 
 # What later versions bring: delete a line when its feature exists. `key=value` refuses one value only.
 NOT_YET = (
-    "runtime=process",
     "runtime=swarm",
     "engine.slo",
     "engine.bench",
     "engine.autoscale",
     "engine.hooks",
-    "engine.process",
     "engine.update.delay",
     "engine.update.max_failure_ratio",
     "engine.update.failure_action=pause",
