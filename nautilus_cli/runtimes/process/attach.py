@@ -66,11 +66,10 @@ class Command:
             for descriptor in ready:
                 if data := self._read(descriptor):
                     yield self._outputs[descriptor], data
-                elif descriptor == self._input:
-                    self._outputs.pop(descriptor)
                 else:
                     self._outputs.pop(descriptor)
-                    os.close(descriptor)
+                    if descriptor != self._input:
+                        os.close(descriptor)
 
     def _read(self, descriptor: int) -> bytes:
         with suppress(OSError):  # a terminal that nobody writes to any more

@@ -38,8 +38,8 @@ def find() -> Program | None:
     unpacked = root / "usr/sbin/haproxy"
     if not unpacked.exists():
         return None
-    libraries = os.pathsep.join(str(folder) for folder in sorted(root.glob("usr/lib/*")) + sorted(root.glob("lib/*")))
-    return Program(str(unpacked), {"PATH": path, "LD_LIBRARY_PATH": libraries})
+    folders = [*root.glob("usr/lib/*-linux-*"), *root.glob("lib/*-linux-*")]
+    return Program(str(unpacked), {"PATH": path, "LD_LIBRARY_PATH": os.pathsep.join(map(str, sorted(folders)))})
 
 
 def fetch() -> Program:
