@@ -16,7 +16,21 @@ import typer
 from typer.core import TyperGroup
 
 from nautilus_cli import __version__
-from nautilus_cli.commands import build, config, doctor, down, events, exec, logs, pull, restart, scale, status, up
+from nautilus_cli.commands import (
+    build,
+    config,
+    doctor,
+    down,
+    events,
+    exec,
+    init,
+    logs,
+    pull,
+    restart,
+    scale,
+    status,
+    up,
+)
 from nautilus_cli.commands.context import Context
 from nautilus_cli.errors import BUG, INTERRUPTED, NautilusError
 from nautilus_cli.view.console import fail, note, say
@@ -60,6 +74,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
+    init.init,
     up.up,
     down.down,
     scale.scale,
