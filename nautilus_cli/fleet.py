@@ -182,6 +182,17 @@ class Build(Model):
     target: str | None = Field(None, description="The stage of the Dockerfile to stop at.")
 
 
+class Process(Model):
+    """How an engine starts without Docker: a command of this machine, in the folder of the file."""
+
+    command: tuple[str, ...] = Field(min_length=1, description="The command, a line or a list; it listens on $PORT.")
+    requirements: str | None = Field(
+        None,
+        min_length=1,
+        description="A requirements file; the command runs in an environment that is made from it.",
+    )
+
+
 class Volume(Model):
     """A named volume or a host path inside the container."""
 
@@ -240,6 +251,7 @@ class Engine(Workload):
 
     build: Build | None = Field(None, description="How its image is made: a folder, or {context, dockerfile, ...}.")
     port: Port = Field(description="The one address in front of all replicas, on gateway.bind.")
+    process: Process | None = Field(None, description="How it starts in the process runtime: {command, requirements}.")
     container_port: Port = Field(description="Where each replica listens. Default: port.")
     replicas: Replicas = Field(Replicas(), description="How many copies run: a number, or {min, max}.")
     healthcheck: HealthCheck = Field(HealthCheck(), description="How the gateway asks a replica whether it can serve.")
@@ -308,7 +320,9 @@ class Fleet(Model):
     """Everything declared in `engines.yaml`."""
 
     name: Name = Field(description="Prefix of every container, network and volume. Default: the folder's name.")
-    runtime: Literal["auto", "docker"] = Field("auto", description="Where replicas live; auto takes what answers.")
+    runtime: Literal["auto", "docker", "process"] = Field(
+        "auto", description="Where replicas live; auto is docker where a daemon answers, else process."
+    )
     directory: str = Field(exclude=True, description="the folder of the file; relative paths start here")
     engines: dict[str, Engine] = Field({}, description="What serves: each engine has one port and many replicas.")
     services: dict[str, Service] = Field({}, description="What the engines need, one replica each.")

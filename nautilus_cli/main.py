@@ -26,6 +26,7 @@ from nautilus_cli.commands import (
     events,
     exec,
     history,
+    init,
     load,
     logs,
     pull,
@@ -79,6 +80,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
+    init.init,
     up.up,
     down.down,
     scale.scale,
@@ -127,12 +129,20 @@ def options(
         str | None,
         typer.Option("--project-name", "-p", envvar="NAUTILUS_PROJECT_NAME", help="The fleet's name, over the file's."),
     ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NAUTILUS_RUNTIME",
+            metavar="auto|docker|process",
+            help="Where replicas live, over the file's. process needs no Docker.",
+        ),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """What every command may be told."""
-    ctx.obj = Context(tuple(files), project_name)
+    ctx.obj = Context(tuple(files), project_name, runtime)
 
 
 def bug_log() -> str:

@@ -112,6 +112,8 @@ class Host:
 
     cpus: float
     memory: int
+    limited: bool = True  # limits of CPU and memory are enforced
+    notes: tuple[str, ...] = ()  # what a person should know of where the replicas live
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ HOMES = {
     "typer": {"commands", "main", "complete"},
     "yaml": {"loader", "complete"},
     "pydantic": {"fleet", "values", "loader"},
+    "packaging": {"runtimes"},
     "numpy": {"bench"},
     "pyarrow": {"data"},
     "fastapi": set(),

@@ -180,7 +180,7 @@ def test_a_fault_of_a_file(tmp_path: Path, text: str | bytes, expected: str | No
 def test_every_fault_at_once_by_line(tmp_path: Path) -> None:
     text = """\
 name: Bad_Name
-runtime: process
+runtime: swarm
 defaults:
   healthcheck: {intervall: 3s, timeout: 0s}
 engines:
@@ -202,7 +202,7 @@ gateway: {metrics_port: 70000}
         == """\
 .env:2:1: this line is not KEY=value
 engines.yaml:1:1: name: 'Bad_Name' is not a name; use a to z, 0 to 9 and '-' between them, at most 40 characters
-engines.yaml:2:1: runtime: 'process' is not supported yet
+engines.yaml:2:1: runtime: 'swarm' is not supported yet
 engines.yaml:4:17: defaults.healthcheck.intervall: unknown key; did you mean 'interval'?
 engines.yaml:4:32: defaults.healthcheck.timeout: '0s' is no time at all; write 1s or more than nothing
 engines.yaml:6:3: engines.risk: needs build or image

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated
@@ -29,12 +29,16 @@ Wait = Annotated[
 LOOK = 0.2  # seconds between two tries to take a lock that somebody holds
 
 
+RUNTIMES = ("auto", "docker", "process")
+
+
 @dataclass(frozen=True)
 class Context:
     """The global options, and what follows from them."""
 
     files: tuple[Path, ...]
     project_name: str | None
+    runtime: str | None = None
 
     def fleet(self) -> Fleet:
         """The fleet that the files declare; their warnings are shown."""
@@ -45,7 +49,11 @@ class Context:
         loaded = self.read()
         for warning in loaded.warnings:
             warn(warning)
-        return loaded
+        if self.runtime is None:
+            return loaded
+        if self.runtime not in RUNTIMES:
+            raise ConfigError(f"--runtime: there is no runtime {self.runtime!r}", f"write {', '.join(RUNTIMES)}")
+        return replace(loaded, fleet=loaded.fleet.model_copy(update={"runtime": self.runtime}))
 
     def read(self) -> Loaded:
         """The same without a word about warnings."""

@@ -96,7 +96,7 @@ def limits(node: Node, _: Faults) -> Node:
 
 
 def check(node: Node, faults: Faults) -> Node:
-    """The command of a service's health check, a line or a list."""
+    """The command of a service's health check or of a process, a line or a list."""
     return node.put("command", words(node.children["command"], faults)) if node.has("command") else node
 
 
@@ -145,6 +145,7 @@ FORMS: dict[str, Form] = {
     "healthcheck": check,
     "hooks": hooks,
     "labels": pairs,
+    "process": check,
     "replicas": count,
     "tmpfs": texts,
     "ulimits": limits,

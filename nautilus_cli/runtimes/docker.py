@@ -16,7 +16,7 @@ from docker.errors import NotFound
 from nautilus_cli import reconcile
 from nautilus_cli.errors import RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase, silent
-from nautilus_cli.fleet import CHECK, Engine, Fleet, Hooks, Service, aspects, fingerprint
+from nautilus_cli.fleet import Engine, Fleet, Hooks, Service, aspects, fingerprint
 from nautilus_cli.gateways.base import Network, Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
@@ -25,7 +25,8 @@ from nautilus_cli.runtimes.attach import Command
 from nautilus_cli.runtimes.base import Finding, Happening, Line, Span
 from nautilus_cli.runtimes.connection import POOL
 from nautilus_cli.runtimes.doctor import Doctor
-from nautilus_cli.runtimes.edge import GATEWAY, Edge, listens, ports
+from nautilus_cli.runtimes.edge import Edge
+from nautilus_cli.runtimes.front import GATEWAY, checked_otherwise, listens, ports
 from nautilus_cli.runtimes.happenings import happenings
 from nautilus_cli.runtimes.images import Images
 from nautilus_cli.runtimes.lock import ContainerLock
@@ -297,11 +298,3 @@ class DockerRuntime:
 def is_new(mark: str, replicas: Collection[Replica]) -> bool:
     """Whether nothing of this version runs."""
     return not any(replica.fingerprint == mark and replica.state.alive for replica in replicas)
-
-
-def checked_otherwise(fleet: Fleet, replica: Replica) -> bool:
-    """Whether a replica was made for another health check than the file has now."""
-    engine = fleet.engines.get(replica.engine)
-    if engine is None or not replica.state.alive:
-        return False
-    return replica.aspects.get(CHECK) != aspects(engine, "", {})[CHECK]
