@@ -5,7 +5,7 @@
     ├── ConfigError          2   the file or the arguments are wrong
     ├── RuntimeUnavailable   3   Docker does not answer
     ├── BuildFailed          4   an image could not be built or pulled
-    ├── RolloutFailed        5   a change failed and was rolled back
+    ├── RolloutFailed        5   a change failed, and was rolled back or stopped
     │   └── RolloutStopped   5   a change failed and stands half way, as `update.failure_action` asks
     └── Busy                 6   another change of this fleet is running
 
