@@ -263,19 +263,30 @@ def _sleepers(api: APIClient, word: str) -> list[str]:
 def test_a_build_that_is_cut_short_leaves_nothing_running(project: Project, interrupted: bool) -> None:
     word = f"sleep 4321 {project.name}"
     project.write("Dockerfile", f"FROM {BASE}\nRUN sh -c 'sleep 4321' '{word}'\n")
-    watcher = APIClient(timeout=60)
+    watcher, ended = APIClient(timeout=60), threading.Event()
+
+    def interrupt() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def cut() -> None:
         until(lambda: _sleepers(watcher, project.name))
-        if interrupted:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        else:
+        if not interrupted:
             project.images.cancel()
+            return
+        interrupt()
+        while not ended.wait(5):  # a signal that comes just before a thread begins to wait does not wake it
+            interrupt()
+
+    def build() -> None:
+        try:
+            project.images.ensure(project.engine(), silent)
+        finally:
+            ended.set()
 
     thread = threading.Thread(target=cut)
     thread.start()
     with pytest.raises(KeyboardInterrupt if interrupted else BuildFailed, match=None if interrupted else "interrupted"):
-        project.images.ensure(project.engine(), silent)
+        build()
     thread.join(10)
     until(lambda: not _sleepers(watcher, project.name))
     watcher.close()
