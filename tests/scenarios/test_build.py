@@ -264,6 +264,7 @@ def test_a_build_that_is_cut_short_leaves_nothing_running(project: Project, inte
     word = f"sleep 4321 {project.name}"
     project.write("Dockerfile", f"FROM {BASE}\nRUN sh -c 'sleep 4321' '{word}'\n")
     watcher, ended = APIClient(timeout=60), threading.Event()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs tests in the background ignores it
 
     def interrupt() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -288,6 +289,7 @@ def test_a_build_that_is_cut_short_leaves_nothing_running(project: Project, inte
     with pytest.raises(KeyboardInterrupt if interrupted else BuildFailed, match=None if interrupted else "interrupted"):
         build()
     thread.join(10)
+    signal.signal(signal.SIGINT, before)
     until(lambda: not _sleepers(watcher, project.name))
     watcher.close()
     assert project.images.wanted(project.engine()).id is None
