@@ -59,8 +59,8 @@ def _fill_parametric(
             component[row, column] = marginal
             variance += weights[row, column] * marginal
             expected += weights[row, column] * mean[column]
-        deviation = math.sqrt(variance)
-        slope = z / (deviation + TINY)
+        deviation = math.sqrt(max(variance, 0.0))
+        slope = z / (deviation + TINY) if deviation > 0 else 0.0
         for column in range(assets):
             component[row, column] = weights[row, column] * (slope * component[row, column] - mean[column])
         found[6, row], found[7, row] = z * deviation - expected, reach * deviation - expected

@@ -108,9 +108,9 @@ def parametric(scenarios: Scenarios, weights: Floats, confidence: float) -> tupl
     """
     z, density = normal(confidence)
     marginal = weights @ scenarios.covariance
-    deviation = np.sqrt(np.vecdot(weights, marginal))
+    deviation = np.sqrt(np.maximum(np.vecdot(weights, marginal), 0))  # of a perfect hedge it may be rounded below zero
     mean = weights @ scenarios.mean
-    slope = z / (deviation + TINY)
+    slope = np.where(deviation > 0, z / (deviation + TINY), 0)
     component = weights * (slope[:, None] * marginal - scenarios.mean)
     return z * deviation - mean, density / (1 - confidence) * deviation - mean, component
 

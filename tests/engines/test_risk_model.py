@@ -164,6 +164,14 @@ def test_impossible_input_is_refused() -> None:
             tail_risk(scenarios, np.ones((1, 2)), confidence)
 
 
+def test_a_perfect_hedge_has_no_risk_and_no_gap_in_its_figures() -> None:
+    returns = np.zeros((7, 3))
+    returns[-1] = -0.5, 0.5, 0.0
+    found = tail_risk(Scenarios.of(returns), np.full((1, 3), 0.32068776), 0.95)  # its variance is rounded below zero
+    assert found.parametric_var[0] == pytest.approx(0, abs=1e-12)
+    assert found.component_var[0] == pytest.approx(-0.32068776 * returns.mean(axis=0), abs=1e-12)
+
+
 @given(scenario_sets, some_weights, confidences, confidences)
 def test_losses_grow_with_the_confidence(returns: Floats, weights: Floats, one: float, other: float) -> None:
     low, high = (tail_risk(Scenarios.of(returns), weights, value) for value in sorted((one, other)))
