@@ -3,14 +3,14 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-BENCHMARKS ?= readiness up_vs_compose bench_accuracy engines engines_bus
+BENCHMARKS ?= readiness rollout_vs_compose up_vs_compose bench_accuracy engines engines_bus
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SHELL_SCRIPTS := $(shell grep -l '^\#!.*sh$$' scripts/* .ci/run 2>/dev/null)
 
-.PHONY: help install check format test demo bench clean
+.PHONY: help install check format test soak demo bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ format: install ## let ruff rewrite what it can
 
 test: install ## every test; on real containers where Docker can be had (PYTEST_ARGS='-k rollout')
 	@scripts/test $(PYTEST_ARGS)
+
+soak: install ## the long form of the tests under load: 20 rollouts and 50 scale steps in a row, no request lost
+	@scripts/test --soak -q tests/scenarios/test_soak.py
 
 demo: install ## start the fleet of engines.yaml, show it, ask every engine something, measure it
 	@scripts/demo

@@ -5,7 +5,8 @@
     ├── ConfigError          2   the file or the arguments are wrong
     ├── RuntimeUnavailable   3   Docker does not answer
     ├── BuildFailed          4   an image could not be built or pulled
-    ├── RolloutFailed        5   a change failed and was rolled back
+    ├── RolloutFailed        5   a change failed, and was rolled back or stopped
+    │   └── RolloutStopped   5   a change failed and stands half way, as `update.failure_action` asks
     └── Busy                 6   another change of this fleet is running
 
 Further codes: 0 done or in sync, 10 changes pending (`up --dry-run --exit-code`), 70 a bug, 130 interrupted.
@@ -55,6 +56,10 @@ class RolloutFailed(NautilusError):
     """A change failed and was taken back; what served before goes on serving."""
 
     exit_code = 5
+
+
+class RolloutStopped(RolloutFailed):
+    """A change failed in part and was not taken back: `update.failure_action` is pause or continue."""
 
 
 class Busy(NautilusError):

@@ -25,6 +25,7 @@ from nautilus_cli.values import (
     Pids,
     Port,
     Rate,
+    Ratio,
     SecretName,
     Share,
     Signal,
@@ -86,7 +87,13 @@ class Update(Model):
     )
     parallelism: Copies = Field(1, description="How many replicas are exchanged at once.")
     monitor: Duration = Field(5.0, description="How long a new replica is watched before the next one is exchanged.")
-    failure_action: Literal["rollback"] = Field("rollback", description="rollback: the version of before is restored.")
+    delay: Duration = Field(0.0, description="How long to wait between two exchanges.")
+    max_failure_ratio: Ratio = Field(0.0, description="The share of new replicas that may fail: 0.25 or 25%.")
+    failure_action: Literal["rollback", "pause", "continue"] = Field(
+        "rollback",
+        description="When more fail. rollback: the version of before is restored. pause: the rest stays as it is. "
+        "continue: the rest is exchanged.",
+    )
     drain: Duration = Field(30.0, description="How long a leaving replica may take to finish its requests.")
 
     @property
@@ -142,6 +149,16 @@ class Bench(Model):
     )
 
 
+class Hooks(Model):
+    """Commands that nautilus runs beside a rollout."""
+
+    pre_deploy: tuple[str, ...] = Field(
+        min_length=1,
+        description="Runs once in a container of a new version before its first replica starts: a line or a list.",
+    )
+    timeout: Timeout = Field(300.0, description="A hook that takes longer has failed.")
+
+
 class Security(Model):
     """What a container's processes may do."""
 
@@ -163,6 +180,17 @@ class Build(Model):
         (), description="Paths in the context that belong to this engine: only their changes rebuild it."
     )
     target: str | None = Field(None, description="The stage of the Dockerfile to stop at.")
+
+
+class Process(Model):
+    """How an engine starts without Docker: a command of this machine, in the folder of the file."""
+
+    command: tuple[str, ...] = Field(min_length=1, description="The command, a line or a list; it listens on $PORT.")
+    requirements: str | None = Field(
+        None,
+        min_length=1,
+        description="A requirements file; the command runs in an environment that is made from it.",
+    )
 
 
 class Volume(Model):
@@ -223,12 +251,14 @@ class Engine(Workload):
 
     build: Build | None = Field(None, description="How its image is made: a folder, or {context, dockerfile, ...}.")
     port: Port = Field(description="The one address in front of all replicas, on gateway.bind.")
+    process: Process | None = Field(None, description="How it starts in the process runtime: {command, requirements}.")
     container_port: Port = Field(description="Where each replica listens. Default: port.")
     replicas: Replicas = Field(Replicas(), description="How many copies run: a number, or {min, max}.")
     healthcheck: HealthCheck = Field(HealthCheck(), description="How the gateway asks a replica whether it can serve.")
     update: Update = Field(Update(), description="How replicas are exchanged for those of a new version.")
     slo: Slo = Field(Slo(), description="What it promises; `nautilus bench` says whether it holds.")
     bench: Bench = Field(Bench(), description="What `nautilus bench` asks it.")
+    hooks: Hooks | None = Field(None, description="Commands that run beside a rollout.")
     count: int | None = Field(default=None, exclude=True, description="chosen now, by `scale`; not from the file")
 
     @property
@@ -290,7 +320,9 @@ class Fleet(Model):
     """Everything declared in `engines.yaml`."""
 
     name: Name = Field(description="Prefix of every container, network and volume. Default: the folder's name.")
-    runtime: Literal["auto", "docker"] = Field("auto", description="Where replicas live; auto takes what answers.")
+    runtime: Literal["auto", "docker", "process"] = Field(
+        "auto", description="Where replicas live; auto is docker where a daemon answers, else process."
+    )
     directory: str = Field(exclude=True, description="the folder of the file; relative paths start here")
     engines: dict[str, Engine] = Field({}, description="What serves: each engine has one port and many replicas.")
     services: dict[str, Service] = Field({}, description="What the engines need, one replica each.")

@@ -25,13 +25,17 @@ from nautilus_cli.commands import (
     down,
     events,
     exec,
+    history,
+    init,
     load,
     logs,
     pull,
     restart,
+    rollback,
     scale,
     status,
     up,
+    watch,
 )
 from nautilus_cli.commands.context import Context
 from nautilus_cli.errors import BUG, INTERRUPTED, NautilusError
@@ -39,7 +43,7 @@ from nautilus_cli.view.console import fail, note, say
 
 EPILOG = """
 Exit codes: 0 done or in sync; 1 an engine is unhealthy or misses its slo; 2 the file or the arguments are wrong; 3
-Docker does not answer; 4 a build failed; 5 a rollout failed and was rolled back; 6 another change is running; 10
+Docker does not answer; 4 a build failed; 5 a rollout failed; 6 another change is running; 10
 changes are pending (up --dry-run --exit-code); 70 a bug; 130 interrupted.
 """
 
@@ -76,10 +80,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
+    init.init,
     up.up,
     down.down,
     scale.scale,
     restart.restart,
+    rollback.rollback,
+    history.history,
     status.status,
     bench.bench,
     build.build,
@@ -88,6 +95,7 @@ for command in (
     logs.logs,
     events.events,
     pull.pull,
+    watch.watch,
 ):
     app.command()(command)
 app.add_typer(bus.app, name="bus")
@@ -121,12 +129,20 @@ def options(
         str | None,
         typer.Option("--project-name", "-p", envvar="NAUTILUS_PROJECT_NAME", help="The fleet's name, over the file's."),
     ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NAUTILUS_RUNTIME",
+            metavar="auto|docker|process",
+            help="Where replicas live, over the file's. process needs no Docker.",
+        ),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """What every command may be told."""
-    ctx.obj = Context(tuple(files), project_name)
+    ctx.obj = Context(tuple(files), project_name, runtime)
 
 
 def bug_log() -> str:

@@ -72,8 +72,10 @@ def wanted(workload: Engine | Service, counts: Mapping[str, int]) -> int:
 
 
 def effective(workload: Engine | Service, host: Host) -> Limits:
-    """What one replica is granted: what the file asks, at most what the host has."""
+    """What one replica is granted: what the file asks, at most what the host has; nothing where none is enforced."""
     cpus, memory = workload.resources.cpus, workload.resources.memory
+    if not host.limited:
+        return Limits()
     return Limits(
         cpus=None if cpus is None else min(cpus, host.cpus),
         memory=None if memory is None else min(memory, host.memory),
@@ -170,7 +172,10 @@ def waves(fleet: Fleet) -> dict[str, int]:
 
 
 def warnings(fleet: Fleet, host: Host) -> Iterator[str]:
-    """Where the host cannot grant what the file asks."""
+    """What is special about the host, and where it cannot grant what the file asks."""
+    yield from host.notes
+    if not host.limited:
+        return
     total = 0
     for name, workload in fleet.workloads.items():
         asked, granted = workload.resources, effective(workload, host)

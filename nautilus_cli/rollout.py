@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain, islice, repeat
 from itertools import count as count_from
-from itertools import islice
 
 from nautilus_cli.fleet import Update
 from nautilus_cli.snapshot import Limits, Replica
@@ -15,6 +15,7 @@ from nautilus_cli.snapshot import Limits, Replica
 class Verb(StrEnum):
     """What is done to one replica."""
 
+    WAIT = "wait"  # let time pass before this slot's turn
     START = "start"  # make and start a new one on this slot
     ROUTE = "route"  # wait until it is healthy, then send it requests
     MONITOR = "monitor"  # see that it stays alive and healthy for a while
@@ -32,6 +33,12 @@ class Step:
     verb: Verb
     slot: int
     name: str = ""
+    heir: int | None = None  # the slot of the new replica that a named one makes way for
+
+    @property
+    def about(self) -> int | None:
+        """The slot of the new replica whose arrival this step is part of; None for all other steps."""
+        return self.heir if self.name else self.slot
 
     def __str__(self) -> str:
         return f"{self.verb} {self.slot}{'@' + self.name if self.name else ''}"
@@ -65,9 +72,10 @@ def rollout(update: Update, count: int, replicas: Iterable[Replica], fingerprint
         tuple(Step(Verb.ROUTE, r.slot, r.name) for r in have.keep if not r.routed),
     ]
     fresh = list(islice(free_slots(have.keep), count - len(have.keep)))
-    stages += exchange(update, fresh, by_successor(have.leaving, fresh))
-    stages.append(steps(Verb.REMOVE, have.leaving))
-    return [stage for stage in stages if stage]
+    exchanged = list(exchange(update, fresh, by_successor(have.leaving, fresh)))
+    heirs = {step.name: step.heir for stage in exchanged for step in stage if step.verb is Verb.STOP}
+    removals = tuple(Step(Verb.REMOVE, r.slot, r.name, heirs[r.name]) for r in have.leaving)
+    return [stage for stage in (*stages, *exchanged, removals) if stage]
 
 
 def classify(count: int, replicas: Iterable[Replica], fingerprint: str) -> Sorted:
@@ -96,11 +104,13 @@ def exchange(update: Update, fresh: Sequence[int], leaving: Sequence[Replica]) -
     for start in range(missing, len(fresh), update.parallelism):
         batch = fresh[start : start + update.parallelism]
         going, leaving = leaving[: len(batch)], leaving[len(batch) :]
+        if update.delay and start:
+            yield (Step(Verb.WAIT, batch[0]),)
         if update.order == "stop-first":
-            yield retire(going)
+            yield retire(going, batch)
         yield from arrive(batch, prove=True)
         if update.order == "start-first":
-            yield retire(going)
+            yield retire(going, batch)
     yield retire(leaving)
 
 
@@ -111,9 +121,10 @@ def arrive(slots: Sequence[int], prove: bool) -> Iterator[Stage]:
         yield tuple(Step(Verb.MONITOR, slot) for slot in slots)
 
 
-def retire(replicas: Iterable[Replica]) -> Stage:
-    """Take replicas out of service and stop them; they are not removed yet."""
-    return tuple(Step(verb, r.slot, r.name) for r in replicas for verb in (Verb.DRAIN, Verb.STOP))
+def retire(replicas: Iterable[Replica], heirs: Iterable[int] = ()) -> Stage:
+    """Take replicas out of service and stop them, each for its heir if it has one; they are not removed yet."""
+    pairs = zip(replicas, chain(heirs, repeat(None)), strict=False)
+    return tuple(Step(verb, r.slot, r.name, heir) for r, heir in pairs for verb in (Verb.DRAIN, Verb.STOP))
 
 
 def steps(verb: Verb, replicas: Iterable[Replica]) -> Stage:
@@ -154,6 +165,23 @@ def undo(update: Update, done: Sequence[Step]) -> list[Stage]:
         pair = [tuple(back[batch]), discard(made[batch])]
         stages += pair if update.order == "start-first" else reversed(pair)
     return [stage for stage in stages if stage]
+
+
+def spared(stage: Stage, failed: Collection[int]) -> Stage:
+    """What of a stage is still done when the new replicas of some slots have failed: who was to make way stays."""
+    return tuple(step for step in stage if step.about not in failed)
+
+
+def paused(stage: Stage, done: Sequence[Step]) -> Stage:
+    """What of a stage is still done when a rollout pauses after these steps: what has begun is finished."""
+    begun = {step.slot for step in done if step.verb is Verb.START}
+    stopped = {step.name for step in done if step.verb is Verb.STOP}
+    return tuple(step for step in stage if step.about in begun or step.name in stopped)
+
+
+def give_way(update: Update, done: Sequence[Step], slot: int) -> list[Stage]:
+    """The stages that take back one new replica which failed: who made way for it serves again."""
+    return undo(update, [step for step in done if step.about == slot])
 
 
 def discard(slots: Iterable[int]) -> Stage:

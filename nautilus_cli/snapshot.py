@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -20,6 +21,10 @@ class State(StrEnum):
     def alive(self) -> bool:
         """Whether its process runs."""
         return self in (State.STARTING, State.READY, State.UNHEALTHY)
+
+
+LOOP = 3  # restarts
+RECENT = 120.0  # seconds: Docker waits at most a minute before it starts a process again
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,17 @@ class Replica:
     image: str = ""
     wave: int = 0  # it was started after those of lower waves
     created: float = 0.0  # seconds since the epoch
+    started: float = 0.0  # likewise, of its process
     restarts: int = 0
     exit_code: int | None = None
     oom_killed: bool = False
     pid: int = 0  # of its first process, on Docker's own host
     detail: str = ""  # the last thing that its health check said
+
+    def crash_loop(self, now: float) -> bool:
+        """Whether it ends again and again soon after it was started, and is not well now either."""
+        recent = now - self.started < RECENT
+        return self.state.alive and self.state is not State.READY and self.restarts >= LOOP and recent
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +91,29 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """What one engine was from some moment on."""
+
+    engine: str
+    serial: int
+    at: str  # when the change that brought it began; the same for all engines of that change
+    who: str
+    cause: str
+    fingerprint: str
+    image: str  # its reference, and its id
+    image_id: str
+    aspects: Mapping[str, str]
+    spec: Mapping[str, Any]  # see history.specification
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """What one replica can get at the most."""
 
     cpus: float
     memory: int
+    limited: bool = True  # limits of CPU and memory are enforced
+    notes: tuple[str, ...] = ()  # what a person should know of where the replicas live
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +126,7 @@ class Snapshot:
     aspects: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # wanted, likewise
     counts: Mapping[str, int] = field(default_factory=dict)  # chosen by a person or the autoscaler
     gateway: str | None = None  # why the gateway has to change, None when it is as wanted
+    versions: tuple[Version, ...] = ()  # that served, the last ones of each engine
     leftovers: tuple[str, ...] = ()  # what belongs to the fleet and to no engine: 'network demo', 'volume demo-state'
     data: tuple[str, ...] = ()  # the volumes that `down` keeps
     traffic: Mapping[str, Traffic] = field(default_factory=dict)  # by engine

@@ -46,6 +46,16 @@ def parse_share(value: object) -> float:
     return float(text.rstrip("% ")) / 100
 
 
+def parse_ratio(value: object) -> float:
+    """The fraction that `0.25` or `25%` means; ValueError says how to write it."""
+    text = str(value).strip()
+    if re.fullmatch(SHARE, text):
+        return parse_share(text)
+    if isinstance(value, bool) or not re.fullmatch(NUMBER, text) or float(text) > 1:
+        raise ValueError(f"{shown(value)} is not a ratio; write 0.25 or 25%")
+    return float(text)
+
+
 def parse_cpus(value: object) -> float:
     """A number of CPUs of at least 0.01; ValueError says how to write it."""
     text = str(value).strip()

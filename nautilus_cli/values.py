@@ -15,6 +15,7 @@ from nautilus_cli.units import (
     SIZE,
     parse_cpus,
     parse_duration,
+    parse_ratio,
     parse_share,
     parse_size,
     parse_whole,
@@ -143,23 +144,29 @@ def _text(pattern: str, *kinds: str) -> WithJsonSchema:
     return WithJsonSchema({"type": ["string", *kinds] if kinds else "string", "pattern": f"^({pattern})$"})
 
 
-def _cpus_as_written(cpus: float) -> int | float:
-    return int(cpus) if cpus == int(cpus) else cpus
+def _whole_if_possible(number: float) -> int | float:
+    return int(number) if number == int(number) else number
 
 
 _as_size = PlainSerializer(show_size, when_used="json")
 _as_duration = PlainSerializer(write_duration, when_used="json")
 _as_share = PlainSerializer(write_share, when_used="json")
-_as_cpus = PlainSerializer(_cpus_as_written, when_used="json")
+_as_short = PlainSerializer(_whole_if_possible, when_used="json")
 
 Size = Annotated[int, BeforeValidator(parse_size), _as_size, _text(SIZE, "integer")]
 Memory = Annotated[int, BeforeValidator(_memory), _as_size, _text(SIZE, "integer")]
 Duration = Annotated[float, BeforeValidator(_duration), _as_duration, _text(DURATION)]
 Timeout = Annotated[float, BeforeValidator(_timeout), _as_duration, _text(DURATION)]
 Share = Annotated[float, BeforeValidator(parse_share), _as_share, _text(SHARE)]
-Cpus = Annotated[float, BeforeValidator(parse_cpus), _as_cpus, _text(NUMBER, "number")]
-Rate = Annotated[float, BeforeValidator(_rate), _as_cpus, _text(NUMBER, "number")]
+Cpus = Annotated[float, BeforeValidator(parse_cpus), _as_short, _text(NUMBER, "number")]
+Rate = Annotated[float, BeforeValidator(_rate), _as_short, _text(NUMBER, "number")]
 Headers = Annotated[dict[str, str], AfterValidator(_headers)]
+Ratio = Annotated[
+    float,
+    BeforeValidator(parse_ratio),
+    _as_short,
+    WithJsonSchema({"type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": f"^({SHARE}|{NUMBER})$"}),
+]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(parse_whole)]
 Copies = Annotated[int, Field(ge=1, le=200), BeforeValidator(parse_whole)]
 Tries = Annotated[int, Field(ge=1, le=1000), BeforeValidator(parse_whole)]

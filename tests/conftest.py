@@ -16,8 +16,9 @@ from tests.scenarios.world import World, dead, port_block, sweep
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--update-golden` writes the text files that tests compare with."""
+    """`--update-golden` writes the text files that tests compare with; `--soak` takes its time."""
     parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing")
+    parser.addoption("--soak", action="store_true", help="the long form of tests/scenarios/test_soak.py")
 
 
 def engine(name: str = "risk", **changes: Any) -> Engine:

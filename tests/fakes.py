@@ -14,10 +14,11 @@ from nautilus_cli.events import Emit, Event, Phase
 from nautilus_cli.fleet import Engine, Fleet, Service, aspects, fingerprint
 from nautilus_cli.gateways.base import Route
 from nautilus_cli.health import Answer, Halt, Vitals
+from nautilus_cli.history import cause, newest_first, specification
 from nautilus_cli.rollout import rollout
 from nautilus_cli.runtimes.base import Finding, Happening, Line, Span
 from nautilus_cli.runtimes.rolling import Rolling
-from nautilus_cli.snapshot import Host, Image, Limits, Replica, Snapshot, State, Traffic, Usage
+from nautilus_cli.snapshot import Host, Image, Limits, Replica, Snapshot, State, Traffic, Usage, Version
 
 
 @dataclass
@@ -158,6 +159,10 @@ class FakeRuntime:
         self.host = Host(cpus=2, memory=2**34)
         self.happened: list[Happening] = []
         self.newer: dict[str, tuple[str, ...]] = {}  # what the registries have, by engine
+        self.versions: list[Version] = []
+        self.purpose = ""
+        self.clock = 0.0
+        self.refusals = 0  # how often somebody else still holds the lock
 
     def change(self, replica: Replica, **changes: object) -> None:
         if replica.name in self.replicas:
@@ -179,8 +184,10 @@ class FakeRuntime:
             aspects=parts,
             fingerprints={name: fingerprint(found) for name, found in parts.items()},
             counts=dict(self.counts),
+            versions=tuple(self.versions),
             gateway=change,
             host=self.host,
+            at=self.clock,
         )
 
     def _image(self, workload: Engine | Service) -> Image:
@@ -200,8 +207,10 @@ class FakeRuntime:
 
     @contextmanager
     def lock(self, fleet: Fleet, purpose: str) -> Iterator[FakeRuntime]:
-        if not self._lock.acquire(blocking=False):
-            raise Busy("another change is running")
+        self.refusals -= 1
+        if self.refusals >= 0 or not self._lock.acquire(blocking=False):
+            raise Busy("demo: another change is running: up by ann@desk")
+        self.purpose = purpose
         try:
             yield self
         finally:
@@ -234,8 +243,22 @@ class FakeRuntime:
         gateway = (lambda: self.session) if isinstance(workload, Engine) else None
         rolling = Rolling(workload, update, place, gateway, emit, self.halt, {r.name: r for r in replicas})
         rolling.run(rollout(update, count, reconcile.standing(workload, replicas), place.fingerprint, limits))
-        if isinstance(workload, Engine) and workload.count is not None:
-            self.counts[name] = workload.count
+        if isinstance(workload, Engine):
+            self._record(workload, snapshot)
+            self.counts |= {name: workload.count} if workload.count is not None else {}
+
+    def _record(self, engine: Engine, snapshot: Snapshot) -> None:
+        """A new version, where it is one."""
+        name, image = engine.name, snapshot.images[engine.name]
+        last = next(iter(newest_first(self.versions, name)), None)
+        mark, parts = snapshot.fingerprints[name], snapshot.aspects[name]
+        if last is None or last.fingerprint != mark:
+            serial, why = last.serial + 1 if last else 1, cause(self.purpose, parts, last)
+            at = f"2026-11-22T10:00:{len(self.versions):02}+00:00"
+            spec = specification(engine)
+            self.versions.append(
+                Version(name, serial, at, "ann@desk", why, mark, image.reference, image.id or "", parts, spec)
+            )
 
     def remove(self, fleet: Fleet, name: str, emit: Emit) -> None:
         self.verbs.append(f"remove {name}")

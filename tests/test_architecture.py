@@ -18,8 +18,8 @@ LEVELS = {
     "values": 0,
     "fleet": 1,
     "snapshot": 2, "plan": 2, "loader": 2,
-    "rollout": 3, "reconcile": 4, "health": 3,
-    "gateways": 4,
+    "rollout": 3, "reconcile": 4, "health": 3, "history": 3,
+    "gateways": 4, "repair": 5,
     "runtimes": 5,
     "apply": 6,
     "bench": 6,
@@ -31,7 +31,7 @@ LEVELS = {
     "main": 9, "__main__": 10,
 }  # fmt: skip
 PURE = {
-    "fleet", "snapshot", "plan", "reconcile", "rollout", "units", "events",
+    "fleet", "snapshot", "history", "repair", "plan", "reconcile", "rollout", "units", "events",
     "bench/address", "bench/campaign", "bench/cautions", "bench/histogram", "bench/latency", "bench/objective",
     "bench/recording", "bench/report", "bench/search", "bench/subjects", "bench/sweep", "bench/wish",
 }  # fmt: skip
@@ -43,6 +43,7 @@ HOMES = {
     "typer": {"commands", "main", "complete"},
     "yaml": {"loader", "complete"},
     "pydantic": {"fleet", "values", "loader"},
+    "packaging": {"runtimes"},
     "numpy": {"bench"},
     "pyarrow": {"data"},
     "fastapi": set(),

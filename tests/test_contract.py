@@ -1,22 +1,24 @@
-"""One suite over every runtime: what a `Runtime` promises, held by the one in memory and by Docker."""
+"""One suite over every runtime: what a `Runtime` promises, held by the one in memory, by processes and by Docker."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from nautilus_cli.apply import apply
 from nautilus_cli.errors import Busy, RolloutFailed
 from nautilus_cli.events import Event, Phase, silent
-from nautilus_cli.fleet import Engine, Fleet, HealthCheck, Replicas, Resources, Security, Service, Update
+from nautilus_cli.fleet import Engine, Fleet, HealthCheck, Process, Replicas, Resources, Security, Service, Update
 from nautilus_cli.plan import Kind
 from nautilus_cli.reconcile import reconcile
 from nautilus_cli.runtimes import open_runtime
 from nautilus_cli.runtimes.base import Runtime, Span
+from nautilus_cli.runtimes.process.home import Home
 from nautilus_cli.snapshot import Replica, State
 from tests.fakes import FakeRuntime
 from tests.scenarios.world import BASE, REDIS, SERVER, World
@@ -31,6 +33,8 @@ class Subject:
     runtime: Runtime
     name: str
     ports: list[int]
+    kind: Literal["docker", "process"] = "docker"
+    limited: bool = True  # CPU and memory limits are in force
 
     def fleet(self, mode: str = "ok", service: bool = False, **changes: Any) -> Fleet:
         """One engine, and if asked a redis that it depends on."""
@@ -38,6 +42,7 @@ class Subject:
             "name": "risk",
             "image": BASE,
             "command": ("python3", "-c", SERVER),
+            "process": Process(command=("python3", "-c", SERVER)),
             "port": self.ports[0],
             "container_port": 8000,
             "replicas": Replicas(min=2, max=4),
@@ -53,6 +58,7 @@ class Subject:
         redis = Service(name="redis", kind="redis", image=REDIS, port=6379, resources=Resources(memory=64 * MIB))
         return Fleet(
             name=self.name,
+            runtime=self.kind,
             directory="/",
             engines={"risk": engine},
             services={"redis": redis} if service else {},
@@ -72,17 +78,35 @@ class Subject:
         return self.runtime.observe(fleet).of("risk")
 
 
-@pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.docker)])
-def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
+@pytest.fixture(params=["fake", "process", pytest.param("docker", marks=pytest.mark.docker)])
+def subject(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
     """Each runtime in turn, with nothing of it left afterwards."""
     if request.param == "fake":
         yield Subject(FakeRuntime(), "demo", [8000])
+        return
+    if request.param == "process":
+        monkeypatch.setenv("NAUTILUS_STATE_HOME", str(tmp_path))
+        ports: list[int] = request.getfixturevalue("port_range")
+        yield from on_processes(Subject(None, f"nt{os.getpid()}", ports, "process", limited=False))  # type: ignore[arg-type]
         return
     world: World = request.getfixturevalue("world")
     subject = Subject(None, world.name, world.ports)  # type: ignore[arg-type]
     with open_runtime(subject.fleet()) as runtime:
         subject.runtime = runtime
         yield subject
+
+
+def on_processes(subject: Subject) -> Iterator[Subject]:
+    """The runtime of processes; nothing of the fleet is left on this machine when it went down."""
+    fleet = subject.fleet()
+    with open_runtime(fleet) as runtime:
+        subject.runtime = runtime
+        try:
+            yield subject
+        finally:
+            with runtime.lock(fleet, "down"):
+                subject.make(fleet.empty())
+    assert not Home(fleet.name).root.exists()
 
 
 def done(events: list[Event], verb: str) -> list[str]:
@@ -103,7 +127,13 @@ def test_a_fresh_engine_gets_ready_and_a_second_plan_is_empty(subject: Subject) 
 def test_replicas_are_found_with_their_limits(subject: Subject) -> None:
     fleet = subject.fleet()
     subject.make(fleet)
-    assert {(r.limits.cpus, r.limits.memory) for r in subject.risk(fleet)} == {(0.5, 64 * MIB)}
+    limits = {(r.limits.cpus, r.limits.memory) for r in subject.risk(fleet)}
+    assert limits == {(0.5, 64 * MIB) if subject.limited else (None, None)}
+    warned = any(
+        "limits of CPU and memory are not in force" in text
+        for text in reconcile(fleet, subject.runtime.observe(fleet)).warnings
+    )
+    assert warned is not subject.limited
     assert len({r.address for r in subject.risk(fleet)}) == 2
 
 
@@ -135,9 +165,10 @@ def test_another_limit_is_changed_in_place(subject: Subject) -> None:
     before = {r.name for r in subject.risk(subject.fleet())}
     fleet = subject.fleet(resources=Resources(cpus=0.25, memory=96 * MIB))
     events = subject.make(fleet)
-    assert sorted(done(events, "adjust")) == ["risk/1", "risk/2"]
     assert {r.name for r in subject.risk(fleet)} == before
-    assert {(r.limits.cpus, r.limits.memory) for r in subject.risk(fleet)} == {(0.25, 96 * MIB)}
+    assert sorted(done(events, "adjust")) == (["risk/1", "risk/2"] if subject.limited else [])
+    if subject.limited:
+        assert {(r.limits.cpus, r.limits.memory) for r in subject.risk(fleet)} == {(0.25, 96 * MIB)}
 
 
 @pytest.mark.parametrize(
@@ -166,8 +197,9 @@ def test_a_container_that_cannot_start_is_a_failed_rollout(subject: Subject) -> 
     good = subject.fleet()
     subject.make(good)
     before = {r.name for r in subject.risk(good)}
+    nothing = ("/no/such/file",)
     with pytest.raises(RolloutFailed, match="no such file"):
-        subject.make(subject.fleet("refused", command=("/no/such/file",)))
+        subject.make(subject.fleet("refused", command=nothing, process=Process(command=nothing)))
     assert {r.name for r in subject.risk(good)} == before
 
 

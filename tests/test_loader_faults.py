@@ -51,9 +51,6 @@ OF_AN_ENGINE = [
     ("healthcheck: {path: health}", "5:19: engines.a.healthcheck.path: 'health' is not a path of a URL; write /health, without spaces and quotes"),
     ("healthcheck: {command: x}", "5:19: engines.a.healthcheck.command: unknown key"),
     ("update: {parallelism: 0}", "5:14: engines.a.update.parallelism: must be at least 1, not 0"),
-    ("update: {delay: 1s}", "5:14: engines.a.update.delay: is not supported yet"),
-    ("update: {failure_action: pause}", "5:14: engines.a.update.failure_action: 'pause' is not supported yet"),
-    ("update: {failure_action: stop}", "5:14: engines.a.update.failure_action: 'stop' is not allowed; write rollback"),
     ("slo: {p99: 5}", "5:11: engines.a.slo.p99: 5 is not a duration; write 30s, 500ms or 5m"),
     ("slo: {p95: 5ms}", "5:11: engines.a.slo.p95: unknown key; did you mean 'p99'?"),
     ("slo: {errors: 1}", "5:11: engines.a.slo.errors: 1 is not a share; write 0.1% or 70%"),
@@ -63,6 +60,14 @@ OF_AN_ENGINE = [
     ("bench: {rate: 0}", "5:13: engines.a.bench.rate: 0 is not a rate; write a number of requests per second, up to 1000000"),
     ("bench: {headers: {a b: c}}", "5:13: engines.a.bench.headers: 'a b' is not an HTTP header of one line; write X-Name: value"),
     ("autoscale: {cpu: 70%}", "5:5: engines.a.autoscale: is not supported yet"),
+    (
+        "update: {failure_action: stop}",
+        "5:14: engines.a.update.failure_action: 'stop' is not allowed; write rollback, pause or continue",
+    ),
+    (
+        "update: {max_failure_ratio: 1.5}",
+        "5:14: engines.a.update.max_failure_ratio: 1.5 is not a ratio; write 0.25 or 25%",
+    ),
     ("ports: [80]", "5:5: engines.a.ports: unknown key; here it is port"),
     ("mem_limit: 1g", "5:5: engines.a.mem_limit: unknown key; here it is resources.memory"),
     ("name: b", "5:5: engines.a.name: unknown key"),
@@ -175,7 +180,7 @@ def test_a_fault_of_a_file(tmp_path: Path, text: str | bytes, expected: str | No
 def test_every_fault_at_once_by_line(tmp_path: Path) -> None:
     text = """\
 name: Bad_Name
-runtime: process
+runtime: swarm
 defaults:
   healthcheck: {intervall: 3s, timeout: 0s}
 engines:
@@ -197,7 +202,7 @@ gateway: {metrics_port: 70000}
         == """\
 .env:2:1: this line is not KEY=value
 engines.yaml:1:1: name: 'Bad_Name' is not a name; use a to z, 0 to 9 and '-' between them, at most 40 characters
-engines.yaml:2:1: runtime: 'process' is not supported yet
+engines.yaml:2:1: runtime: 'swarm' is not supported yet
 engines.yaml:4:17: defaults.healthcheck.intervall: unknown key; did you mean 'interval'?
 engines.yaml:4:32: defaults.healthcheck.timeout: '0s' is no time at all; write 1s or more than nothing
 engines.yaml:6:3: engines.risk: needs build or image

@@ -118,7 +118,7 @@ def test_the_example_says_the_true_defaults() -> None:
     said = re.findall(r"Default: ([\w/-]+)\.\n +([a-z_]+):", EXAMPLE.read_text())
     models = {**Update().model_dump(mode="json"), **HealthCheck().model_dump(mode="json")}
     told = {key: value for value, key in said if key in models}
-    assert len(told) == 10
+    assert len(told) == 12
     assert told == {key: {"1m": "60s"}.get(str(models[key]), str(models[key])) for key in told}
 
 

@@ -49,6 +49,9 @@ NAMES = (
     "bench",
     "bus",
     "load",
+    "history",
+    "rollback",
+    "watch",
 )
 
 
@@ -181,6 +184,83 @@ def test_restart_exchanges_every_replica_and_changes_nothing_else(cli: Cli) -> N
     assert len(after) == len(before)
     assert {replica.fingerprint for replica in after.values()} == {replica.fingerprint for replica in before.values()}
     assert cli.run("up").stdout.startswith("nothing to do")
+
+
+def changed(image: str) -> dict[str, object]:
+    """The file with another image of risk."""
+    return {**FILE, "engines": {**FILE["engines"], "risk": {**FILE["engines"]["risk"], "image": image}}}  # type: ignore[dict-item,index]
+
+
+def test_rollback_brings_back_the_version_before_and_only_that(cli: Cli) -> None:
+    cli.run("up")
+    assert "no version before" in cli.run("rollback", "risk").stderr
+    cli.write(changed("img:2"))
+    cli.run("up")
+    before = {r.name for r in cli.runtime.replicas.values() if r.engine == "factor"}
+    planned = cli.run("rollback", "--dry-run")
+    assert "deploy  risk x1        image changed" in planned.stdout
+    result = cli.run("rollback")
+    assert result.exit_code == 0, result.output
+    assert "the file was not edited" in result.stderr
+    assert before == {r.name for r in cli.runtime.replicas.values() if r.engine == "factor"}
+    shown = json.loads(cli.run("history", "risk", "--json").stdout)["versions"]
+    assert [(v["serial"], v["image"], v["runs"], v["cause"]) for v in shown] == [
+        (3, "img", 1, "rollback risk=1: image changed"),
+        (2, "img:2", 0, "up: image changed"),
+        (1, "img", 1, "up: first version"),
+    ]
+    assert "deploy  risk x1        image changed" in cli.run("up", "--dry-run").stdout
+
+
+def test_rollback_goes_to_any_version_on_record(cli: Cli) -> None:
+    for image in ("img", "img:2", "img:3"):
+        cli.write(changed(image))
+        assert cli.run("up").exit_code == 0
+    assert cli.run("rollback", "risk", "--to", "1").exit_code == 0
+    assert {r.fingerprint for r in cli.runtime.replicas.values() if r.engine == "risk"} == {
+        v.fingerprint for v in cli.runtime.versions if v.engine == "risk" and v.image == "img"
+    }
+    assert "there are: 4, 3, 2, 1" in cli.run("rollback", "risk", "--to", "7").stderr
+    assert "--to needs exactly one ENGINE" in cli.run("rollback", "--to", "1").stderr
+
+
+def test_rollback_refuses_what_cannot_be_brought_back(cli: Cli) -> None:
+    assert "no version on record" in cli.run("rollback").stderr
+    cli.run("up")
+    cli.write(changed("img:2"))
+    cli.run("up")
+    cli.runtime.images.remove("img")
+    result = cli.run("rollback", "risk")
+    assert result.exit_code == 2
+    assert "risk: the image of version 1, img, is not here any more" in result.stderr
+
+
+def test_history_is_a_table(cli: Cli) -> None:
+    cli.run("up")
+    lines = cli.run("history").stdout.splitlines()
+    assert [line.split()[:2] for line in lines if line.strip()][2:] == [["factor", "1"], ["risk", "1"]]
+    assert "did you mean 'risk'?" in cli.run("history", "rik").stderr
+
+
+@pytest.mark.parametrize("words", [["up"], ["scale", "risk", "2"], ["restart"], ["down"]])
+def test_a_change_waits_for_the_lock_as_long_as_it_is_told(cli: Cli, words: list[str]) -> None:
+    if words != ["up"]:
+        cli.run("up")
+    cli.runtime.refusals = 1
+    refused = cli.run(*words)
+    assert (refused.exit_code, "up by ann@desk" in refused.stderr) == (6, True)
+    cli.runtime.refusals = 2
+    waited = cli.run(*words, "--wait", "1m")
+    assert waited.exit_code == 0
+    assert waited.stderr.count("another change is running: up by ann@desk; waiting at most 1m00s") == 1
+    cli.runtime.refusals = 100
+    assert cli.run("up", "--wait", "soon").exit_code == 2
+
+
+def test_who_waits_in_vain_is_told_who_holds_the_lock(cli: Cli) -> None:
+    cli.runtime.refusals = 10**6
+    result = cli.run("up", "--wait", "300ms")
+    assert (result.exit_code, result.stderr.count("up by ann@desk")) == (6, 2)
 
 
 def test_down_removes_everything(cli: Cli) -> None:

@@ -17,6 +17,7 @@ UP = {
     "Restarting": False,
     "ExitCode": 0,
     "Pid": 41,
+    "StartedAt": "2026-11-22T10:00:01.5Z",
     "OOMKilled": False,
 }
 READY = Route("risk", "172.18.0.10", 8000, routed=True, healthy=True, detail="answers 200")
@@ -44,7 +45,8 @@ def test_everything_that_was_written_at_creation_is_known_again() -> None:
     assert (seen.engine, seen.slot, seen.name, seen.fingerprint) == ("risk", 2, "demo-risk-2-abcd", "v1")
     assert (seen.aspects, seen.wave, seen.restarts, seen.address) == ({"image": "a"}, 1, 1, "172.18.0.10")
     assert seen.limits == Limits(cpus=0.5, memory=2**30)
-    assert seen.created == 1795341600.0
+    assert (seen.created, seen.started) == (1795341600.0, 1795341601.0)
+    assert observing.replica(inspected(Status="created", StartedAt="0001-01-01T00:00:00Z"), None).started == 0.0
 
 
 @pytest.mark.parametrize(

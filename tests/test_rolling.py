@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from nautilus_cli.errors import RolloutFailed
+from nautilus_cli.errors import RolloutFailed, RolloutStopped
 from nautilus_cli.events import Event, Phase, silent
 from nautilus_cli.fleet import Engine, Update
 from nautilus_cli.gateways.base import Route
@@ -104,6 +104,100 @@ def test_the_first_failure_ends_the_waiting_of_the_others() -> None:
     with pytest.raises(RolloutFailed, match="replica 1 exited with code 3"):
         run(rolling, world, count=2)
     assert world.replicas == {}
+
+
+def failing(rolling: Rolling, *slots: int) -> None:
+    """The new replicas of these slots die; the others are well."""
+    place = rolling.place
+    assert isinstance(place, FakePlace)
+    start = place.start
+
+    def differently(slot: int) -> Replica:
+        place.workload = engine(environment={"MODE": "dies" if slot in slots else "ok"})
+        return start(slot)
+
+    place.start = differently  # type: ignore[method-assign]
+
+
+def versions(world: FakeRuntime) -> list[str]:
+    return [f"{r.slot} {r.fingerprint}" for r in sorted(world.replicas.values(), key=lambda r: r.slot)]
+
+
+def updating(**changes: object) -> Engine:
+    return engine(update=Update.model_validate({"monitor": "0s", **changes}))
+
+
+ORDERS = pytest.mark.parametrize("order", ["start-first", "stop-first"])
+
+
+@ORDERS
+def test_as_many_may_fail_as_the_ratio_allows(order: str) -> None:
+    rolling, world, events = scene(updating(order=order, max_failure_ratio="50%"), replica(1), replica(2))
+    failing(rolling, 1)
+    run(rolling, world, 2)
+    assert versions(world) == ["1 v1", "2 v2"]
+    warning = next(event.text for event in events if event.phase is Phase.WARNING)
+    assert warning.startswith("1 of 2 new replicas failed, as max_failure_ratio allows: replica 1 exited with code 3")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "arriving", "most"), [(0.29, 100, 29), (0.34, 3, 1), (0.3, 3, 0), (1, 4, 4), (0, 5, 0)]
+)
+def test_a_ratio_is_of_the_new_replicas(ratio: float, arriving: int, most: int) -> None:
+    rolling, _, _ = scene(updating(max_failure_ratio=ratio))
+    rolling.arriving, rolling.failed = arriving, dict.fromkeys(range(most), "died")
+    assert not rolling.too_many
+    rolling.failed[most] = "died"
+    assert rolling.too_many
+
+
+def test_one_more_than_may_takes_all_back() -> None:
+    rolling, world, _ = scene(updating(max_failure_ratio=0.34), replica(1), replica(2), replica(3))
+    failing(rolling, 2, 3)
+    with pytest.raises(RolloutFailed, match="replica 3 exited with code 3") as failure:
+        run(rolling, world, 3)
+    assert not isinstance(failure.value, RolloutStopped)
+    assert versions(world) == ["1 v1", "2 v1", "3 v1"]
+
+
+@ORDERS
+def test_a_pause_leaves_what_is_exchanged_and_what_is_not(order: str) -> None:
+    rolling, world, _ = scene(updating(order=order, failure_action="pause"), replica(1), replica(2), replica(3))
+    failing(rolling, 2)
+    with pytest.raises(RolloutStopped, match="1 of 3 new replicas failed, the rollout paused\nreplica 2 exited"):
+        run(rolling, world, 3)
+    assert versions(world) == ["1 v2", "2 v1", "3 v1"]
+    assert all(one.state.alive for one in world.replicas.values())
+
+
+@ORDERS
+def test_to_continue_exchanges_the_rest(order: str) -> None:
+    rolling, world, _ = scene(updating(order=order, failure_action="continue"), replica(1), replica(2), replica(3))
+    failing(rolling, 2)
+    with pytest.raises(RolloutStopped, match="1 of 3 new replicas failed, the rollout went on") as failure:
+        run(rolling, world, 3)
+    assert versions(world) == ["1 v2", "2 v1", "3 v2"]
+    assert "`nautilus up` exchanges the rest" in failure.value.hint
+
+
+def test_what_fails_but_is_no_new_replica_leaves_a_pausing_change_half_way() -> None:
+    rolling, world, _ = scene(updating(failure_action="pause"), replica(1), replica(2))
+
+    def refuse(replica: Replica) -> None:
+        raise RolloutFailed(f"{replica.name}: Docker refuses")
+
+    rolling.place.stop = refuse  # type: ignore[method-assign]
+    with pytest.raises(RolloutStopped, match="Docker refuses") as failure:
+        run(rolling, world, 2)
+    assert "half way" in failure.value.hint
+
+
+def test_a_delay_passes_between_two_exchanges() -> None:
+    rolling, world, events = scene(updating(delay="20ms"), replica(1), replica(2))
+    run(rolling, world, 2)
+    waits = [event for event in events if event.verb == "wait" and event.phase is Phase.DONE]
+    assert [wait.subject for wait in waits] == ["risk/2"]
+    assert waits[0].seconds >= 0.02
 
 
 def test_an_undo_that_fails_says_so() -> None:

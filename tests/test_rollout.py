@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nautilus_cli.fleet import Update
-from nautilus_cli.rollout import Stage, Step, Verb, rollout, undo
+from nautilus_cli.rollout import Stage, Step, Verb, give_way, paused, rollout, spared, undo
 from nautilus_cli.snapshot import Limits, Replica, State
 from tests.conftest import replica
 
@@ -99,6 +99,33 @@ def test_undo_restores_what_was_stopped_and_removes_what_was_made() -> None:
     assert text(undo(LAST, done)) == "route 2@b | drain 2, stop 2, remove 2 | drain 1, stop 1, remove 1 | restore 1@a"
 
 
+def test_a_delay_stands_between_two_exchanges() -> None:
+    slow = Update.model_validate({"delay": "10s"})
+    stages = plan(slow, 2, replica(1), replica(2), fingerprint="v2").split(" | ")
+    assert [stages.index(text) for text in ("stop 1@risk-1-v1", "wait 2") if text in stages] == [3]
+    assert "wait" not in plan(slow, 2)
+
+
+def test_who_should_make_way_for_a_replica_that_failed_stays() -> None:
+    stages = rollout(FIRST, 2, [replica(1), replica(2)], "v2", Limits())
+    assert text(stage for one in stages if (stage := spared(one, {1}))) == (
+        "start 2, route 2 | monitor 2 | drain 2@risk-2-v1, stop 2@risk-2-v1 | remove 2@risk-2-v1"
+    )
+
+
+def test_a_pause_finishes_what_has_begun_and_nothing_else() -> None:
+    stages = rollout(FIRST, 2, [replica(1), replica(2), replica(3)], "v2", Limits())
+    begun = [Step(Verb.START, 1), Step(Verb.ROUTE, 1)]
+    assert text(stage for one in stages[1:] if (stage := paused(one, begun))) == (
+        "monitor 1 | drain 1@risk-1-v1, stop 1@risk-1-v1 | remove 1@risk-1-v1"
+    )
+
+
+def test_a_replica_that_failed_gives_way_to_the_one_of_before() -> None:
+    done = [*(Step(Verb.DRAIN, 1, "a", 1), Step(Verb.STOP, 1, "a", 1)), Step(Verb.START, 1), Step(Verb.START, 2)]
+    assert text(give_way(LAST, done, 1)) == "drain 1, stop 1, remove 1 | restore 1@a"
+
+
 @dataclass
 class World:
     """Replicas under a rollout: it does each step and checks what every step must respect."""
@@ -111,6 +138,8 @@ class World:
     def do(self, step: Step) -> None:
         name = step.name or f"new-{step.slot}"
         match step.verb:
+            case Verb.WAIT:
+                return
             case Verb.START:
                 assert name not in self.running
                 self.running[name] = replica(step.slot, "new", State.STARTING, name=name, limits=LIMITS)
@@ -138,6 +167,7 @@ updates = st.builds(
     Update,
     order=st.sampled_from(["start-first", "stop-first"]),
     parallelism=st.integers(1, 3),
+    delay=st.sampled_from(["0s", "10s"]),
 )
 
 
@@ -224,6 +254,42 @@ def test_undoing_at_any_step_brings_back_what_served(
                 scene.do(step)
     assert served <= {r.name for r in scene.running.values() if r.routed}
     assert not [name for name in scene.running if name.startswith("new-")]
+
+
+@settings(max_examples=500)
+@given(
+    update=updates,
+    count=st.integers(1, 6),
+    replicas=worlds(),
+    doomed=st.dictionaries(st.integers(1, 12), st.sampled_from([Verb.START, Verb.ROUTE, Verb.MONITOR])),
+    pause=st.booleans(),
+)
+def test_new_replicas_that_fail_cost_no_old_one_and_leave_nothing(
+    update: Update, count: int, replicas: list[Replica], doomed: dict[int, Verb], pause: bool
+) -> None:
+    """Some new replicas fail at some step; the rest goes on, or the rollout pauses at the first of them."""
+    scene, done, failed = world(update, count, replicas), list[Step](), set[int]()
+    for stage in rollout(update, count, replicas, "new", LIMITS):
+        fallen = set[int]()
+        for step in spared(paused(stage, done) if pause and failed else stage, failed):
+            if step.about in fallen:
+                continue
+            done.append(step)
+            if not step.name and doomed.get(step.slot) is step.verb:
+                fallen.add(step.slot)
+            if step.slot not in fallen or step.name or step.verb is not Verb.START:
+                scene.do(step)
+        for slot in sorted(fallen):
+            for way in (step for part in give_way(update, done, slot) for step in part):
+                if (way.name or f"new-{way.slot}") in {*scene.running, *scene.stopped}:
+                    scene.do(way)
+            done = [step for step in done if step.about != slot]
+        failed |= fallen
+    assert not scene.stopped, "what made way is removed, what was restored runs"
+    assert not [slot for slot in failed if f"new-{slot}" in scene.running]
+    assert all(r.routed for r in scene.running.values())
+    if not failed:
+        assert sorted(r.fingerprint for r in scene.running.values()) == ["new"] * count
 
 
 @pytest.mark.parametrize("order", ["start-first", "stop-first"])

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from dataclasses import asdict
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus_cli.gateways.haproxy import NUMBERED
-from nautilus_cli.runtimes.state import Wanted, newest
+from nautilus_cli.runtimes.state import RING, State, Wanted, newest, versions
+from nautilus_cli.snapshot import Image
+from tests.conftest import engine
 
 
 def test_an_empty_ring_wants_nothing() -> None:
@@ -23,3 +28,63 @@ def test_the_newest_counts_whatever_lies_beside_it(serials: list[int], junk: byt
     files[f"{NUMBERED}/junk.json"] = b"\xff" + junk
     files["elsewhere/1.json"] = json.dumps(asdict(Wanted(100))).encode()
     assert newest(files) == Wanted(max(serials), {"risk": max(serials)})
+
+
+class Volume:
+    """The archive calls of Docker's API over files in memory."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def put_archive(self, container: str, path: str, data: bytes) -> None:
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            for member in tar:
+                content = tar.extractfile(member)
+                assert content
+                self.files[f"{path}/{member.name}"] = content.read()
+
+    def get_archive(self, container: str, path: str) -> tuple[list[bytes], dict[str, Any]]:
+        buffer, above = io.BytesIO(), path.rpartition("/")[0]
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for name, content in self.files.items():
+                entry = tarfile.TarInfo(name.removeprefix(f"{above}/"))
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+        return [buffer.getvalue()], {}
+
+
+def test_the_last_ten_versions_of_an_engine_stay_on_record_beside_the_counts() -> None:
+    volume = Volume()
+    state = State(volume, "demo-gateway")  # type: ignore[arg-type]
+    for number in range(1, 13):
+        state.begin(f"up {number}")
+        state.record(engine(), Image(f"img:{number}", f"id{number}"), {"image": str(number)})
+    state.record(engine("factor"), Image("img", "id"), {"image": "1"})
+    state.choose({"risk": 3}, "scale")
+    kept = versions(volume.files)
+    assert [(v.engine, v.serial, v.image) for v in kept] == [
+        ("factor", 1, "img"),
+        *(("risk", n, f"img:{n}") for n in range(3, 13)),
+    ]
+    assert kept[-1].cause == "up 12: image changed"
+    assert len([name for name in volume.files if "risk" in name]) == RING
+    assert newest(volume.files).counts == {"risk": 3}
+
+
+def test_the_same_version_with_another_count_is_no_new_one_but_its_specification_is() -> None:
+    volume = Volume()
+    state = State(volume, "demo-gateway")  # type: ignore[arg-type]
+    state.begin("up")
+    state.record(engine(), Image("img", "id"), {"image": "1"})
+    state.begin("up again")
+    state.record(engine(port=9000), Image("img", "id"), {"image": "1"})
+    (only,) = versions(volume.files)
+    assert (only.serial, only.cause, only.spec["port"]) == (1, "up: first version", 9000)
+
+
+def test_a_version_that_was_cut_off_is_passed_over() -> None:
+    volume = Volume()
+    State(volume, "demo-gateway").record(engine(), Image("img", "id"), {"image": "1"})  # type: ignore[arg-type]
+    (path,) = volume.files
+    volume.files[path.replace("-1", "-2")] = volume.files[path][:-9]
+    assert len(versions(volume.files)) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -75,6 +76,16 @@ def test_status_data_names_its_schema_and_holds_every_replica(request: pytest.Fi
 
 def test_unhealthy_names_what_lacks_ready_replicas() -> None:
     assert tables.unhealthy(wanted(), snapshot()) == ["factor"]
+
+
+def test_a_crash_loop_is_shown_as_such() -> None:
+    loop = replica(1, engine="risk", state=State.UNHEALTHY, restarts=5, started=990.0)
+    seen = replace(snapshot(), replicas=(loop,))
+    text = rendered(tables.status_view(wanted(), seen, reconcile(wanted(), seen), wide=True))
+    assert text.count("crash loop") == 2
+    assert "risk" in tables.unhealthy(wanted(), seen)
+    for calm in (replace(loop, restarts=2), replace(loop, started=800.0), replace(loop, state=State.READY)):
+        assert not calm.crash_loop(seen.at)
 
 
 def test_an_empty_host_has_nothing_running() -> None:

@@ -12,6 +12,7 @@ from nautilus_cli.units import (
     about_size,
     parse_cpus,
     parse_duration,
+    parse_ratio,
     parse_share,
     parse_size,
     parse_whole,
@@ -108,6 +109,16 @@ def test_a_duration_stays_short(text: str) -> None:
 )  # fmt: skip
 def test_how_people_say_a_duration(seconds: float, text: str) -> None:
     assert show_duration(seconds) == text
+
+
+def test_ratios() -> None:
+    assert [parse_ratio(value) for value in (0, 1, 0.25, "0.25", "25%", "100 %")] == [0, 1, 0.25, 0.25, 0.25, 1]
+
+
+@pytest.mark.parametrize("value", [1.5, -1, True, None, "half", "101%", "1e-3"])
+def test_what_is_no_ratio(value: object) -> None:
+    with pytest.raises(ValueError, match=r"is not a (ratio; write 0.25 or 25%|share)"):
+        parse_ratio(value)
 
 
 def test_shares() -> None:

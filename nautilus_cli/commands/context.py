@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Annotated
 
-from nautilus_cli.errors import BuildFailed, ConfigError
+import typer
+
+from nautilus_cli.errors import BuildFailed, Busy, ConfigError
 from nautilus_cli.plan import Kind, Plan
-from nautilus_cli.units import show_duration
+from nautilus_cli.units import parse_duration, show_duration
 from nautilus_cli.view.console import note, say, show, warn
 
 if TYPE_CHECKING:
     from nautilus_cli.fleet import Fleet
     from nautilus_cli.loader import Loaded
+    from nautilus_cli.runtimes.base import Runtime
+
+Wait = Annotated[
+    str | None, typer.Option("--wait", metavar="DURATION", help="Wait so long while another change is running: 5m.")
+]
+LOOK = 0.2  # seconds between two tries to take a lock that somebody holds
+
+
+RUNTIMES = ("auto", "docker", "process")
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class Context:
 
     files: tuple[Path, ...]
     project_name: str | None
+    runtime: str | None = None
 
     def fleet(self) -> Fleet:
         """The fleet that the files declare; their warnings are shown."""
@@ -33,12 +46,20 @@ class Context:
 
     def loaded(self) -> Loaded:
         """The same fleet, with where its values come from."""
-        from nautilus_cli.loader import load
-
-        loaded = load(self.files, os.environ, self.project_name)
+        loaded = self.read()
         for warning in loaded.warnings:
             warn(warning)
-        return loaded
+        if self.runtime is None:
+            return loaded
+        if self.runtime not in RUNTIMES:
+            raise ConfigError(f"--runtime: there is no runtime {self.runtime!r}", f"write {', '.join(RUNTIMES)}")
+        return replace(loaded, fleet=loaded.fleet.model_copy(update={"runtime": self.runtime}))
+
+    def read(self) -> Loaded:
+        """The same without a word about warnings."""
+        from nautilus_cli.loader import load
+
+        return load(self.files, os.environ, self.project_name)
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,7 @@ class Change:
     build: bool = True
     parallel: int = 2
     data: bool = False
+    wait: float = 0.0  # seconds for another change to end
 
 
 def pick(fleet: Fleet, names: Iterable[str], known: Collection[str] | None = None) -> list[str]:
@@ -60,6 +82,38 @@ def pick(fleet: Fleet, names: Iterable[str], known: Collection[str] | None = Non
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}"
             raise ConfigError(f"{name!r} is no engine of fleet {fleet.name!r}", hint)
     return list(names)
+
+
+def duration(option: str, text: str) -> float:
+    """The duration that an option says."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
+
+
+def patience(wait: str | None) -> float:
+    """The seconds of `--wait`."""
+    return 0.0 if wait is None else duration("--wait", wait)
+
+
+@contextmanager
+def locked(runtime: Runtime, fleet: Fleet, how: Change) -> Iterator[None]:
+    """The fleet is this command's alone; who holds it is waited for as long as asked, then `Busy` names them."""
+    end, told = monotonic() + how.wait, False
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(runtime.lock(fleet, how.purpose))
+                break
+            except Busy as busy:
+                if monotonic() >= end:
+                    raise
+                if not told:
+                    note(f"{busy.message}; waiting at most {show_duration(how.wait)}")
+                told = True
+            sleep(LOOK)
+        yield
 
 
 def preview(fleet: Fleet, only: Collection[str] | None, data: bool = False) -> Plan:
@@ -102,7 +156,7 @@ def change(fleet: Fleet, only: Collection[str] | None, how: Change) -> None:
         if not shown:
             return
         runtime.preflight(fleet)
-        with runtime.lock(fleet, how.purpose), progress() as emit:
+        with locked(runtime, fleet, how), progress() as emit:
             try:
                 now = plan()
                 if images := now.of(Kind.BUILD):

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from nautilus_cli.commands.context import Change, Context, change
+from nautilus_cli.commands.context import Change, Context, Wait, change, patience
 
 
 def down(
     ctx: typer.Context,
     volumes: Annotated[bool, typer.Option("--volumes", "-v", help="Remove the data of its volumes too.")] = False,
+    wait: Wait = None,
 ) -> None:
     """Remove the fleet: replicas, gateway, network. Volumes with data stay, unless --volumes is given.
 
@@ -21,4 +22,4 @@ def down(
       nautilus down --volumes
     """
     context: Context = ctx.obj
-    change(context.fleet().empty(), None, Change("down", data=volumes))
+    change(context.fleet().empty(), None, Change("down", data=volumes, wait=patience(wait)))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nautilus_cli import complete
-from nautilus_cli.commands.context import Change, Context, change, pick
+from nautilus_cli.commands.context import Change, Context, Wait, change, patience, pick
 
 
 def restart(
@@ -16,6 +16,7 @@ def restart(
         list[str] | None,
         typer.Argument(help="Only these; all otherwise.", show_default=False, autocompletion=complete.engines),
     ] = None,
+    wait: Wait = None,
 ) -> None:
     """Exchange every replica for a new one of the same version, as an update does: no request is lost.
 
@@ -27,9 +28,9 @@ def restart(
     from nautilus_cli.runtimes import open_runtime
 
     context: Context = ctx.obj
-    fleet = context.fleet()
+    fleet, seconds = context.fleet(), patience(wait)
     names = pick(fleet, engines or fleet.engines)
     with open_runtime(fleet) as runtime:
         snapshot = runtime.observe(fleet)
     running = {name: [replica.name for replica in snapshot.of(name)] for name in names}
-    change(fleet.with_replaced(running), set(names), Change(f"restart {' '.join(names)}"))
+    change(fleet.with_replaced(running), set(names), Change(f"restart {' '.join(names)}", wait=seconds))

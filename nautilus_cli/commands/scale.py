@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nautilus_cli import complete
-from nautilus_cli.commands.context import Change, Context, change, pick
+from nautilus_cli.commands.context import Change, Context, Wait, change, patience, pick
 from nautilus_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def scale(
         list[str],
         typer.Argument(help="ENGINE COUNT, or ENGINE=COUNT as often as you like.", autocompletion=complete.counts),
     ],
+    wait: Wait = None,
 ) -> None:
     """Run another number of replicas, inside the range of the file. The number survives the next `up`.
 
@@ -30,11 +31,11 @@ def scale(
       nautilus scale factor=8 risk=2
     """
     context: Context = ctx.obj
-    fleet = context.fleet()
+    fleet, seconds = context.fleet(), patience(wait)
     wanted = parse(counts)
     check(fleet, wanted)
     said = " ".join(f"{name}={count}" for name, count in wanted.items())
-    change(fleet.with_counts(wanted), set(wanted), Change(f"scale {said}"))
+    change(fleet.with_counts(wanted), set(wanted), Change(f"scale {said}", wait=seconds))
 
 
 def parse(words: Sequence[str]) -> dict[str, int]:

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from nautilus_cli import complete
-from nautilus_cli.commands.context import Change, Context, change, pick, preview
-from nautilus_cli.errors import CHANGES_PENDING, ConfigError
-from nautilus_cli.units import parse_duration
+from nautilus_cli.commands.context import Change, Context, Wait, change, duration, patience, pick, preview
+from nautilus_cli.errors import CHANGES_PENDING
 
 Engines = Annotated[
     list[str] | None,
@@ -27,6 +26,7 @@ def up(
     timeout: Annotated[
         str | None, typer.Option(help="Wait this long for a replica to become ready, not start_period: 90s.")
     ] = None,
+    wait: Wait = None,
 ) -> None:
     """Make reality match the file: build, start, wait until ready, route, drain and stop what is old.
 
@@ -40,19 +40,11 @@ def up(
       nautilus up --dry-run --exit-code
     """
     context: Context = ctx.obj
-    fleet = context.fleet()
+    fleet, seconds = context.fleet(), patience(wait)
     only = set(fleet.only(pick(fleet, engines)).workloads) if engines else None
     if timeout is not None:
-        fleet = fleet.with_patience(seconds(timeout))
+        fleet = fleet.with_patience(duration("--timeout", timeout))
     if dry_run:
         plan = preview(fleet, only)
         raise typer.Exit(CHANGES_PENDING if plan and exit_code else 0)
-    change(fleet, only, Change("up", build, parallel))
-
-
-def seconds(text: str) -> float:
-    """The duration of an option."""
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"--timeout: {error}") from None
+    change(fleet, only, Change("up", build, parallel, wait=seconds))

@@ -61,6 +61,10 @@ class Server:
         """
         return self.state == RUNNING and (not self.joining or self.health == 2)
 
+    def bears(self, address: str) -> bool:
+        """Whether the replica of this address is here; on a host that many share, the port belongs to the address."""
+        return address in (self.address, f"{self.address}:{self.port}")
+
     @property
     def path(self) -> str:
         """What the commands of the admin socket call it."""

@@ -102,6 +102,14 @@ class Gateway(Protocol):
         """Which of these ports somebody else holds, and who; what this gateway holds itself does not count."""
         ...
 
+    def exists(self) -> bool:
+        """Whether it is there, running or not."""
+        ...
+
+    def applied(self) -> tuple[Listen, ...]:
+        """What it listens on now, as far as it is known."""
+        ...
+
     def session(self) -> Session:
         """Open a line to the running gateway."""
         ...

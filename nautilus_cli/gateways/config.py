@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nautilus_cli.errors import ConfigError
 from nautilus_cli.fleet import HealthCheck, digest
-from nautilus_cli.gateways.base import Listen
+from nautilus_cli.gateways.base import Listen, Route
 from nautilus_cli.units import show_duration
 
 JOINING = ":join"  # ends the name of the backend whose members are checked, and get no requests
@@ -34,6 +34,7 @@ class Setup:
     strangers: str = ""  # a network whose members may not read the metrics, but for the bridge itself
     bridge: str = ""
     threads: int = 1
+    socket: str = SOCKET  # of the administration; a relative one lies where HAProxy was started
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -51,7 +52,7 @@ def render(setup: Setup, live: Live) -> str:
     stop = max([30.0, *(listen.drain for listen in setup.listens)])
     head = TEMPLATE.read_text().replace("@THREADS@", str(setup.threads)).replace("@HARD_STOP@", milliseconds(stop))
     sections = [section(listen, setup.hosts, live.get(listen.engine, ())) for listen in setup.listens]
-    return "\n".join([head.replace("@SOCKET@", SOCKET), *sections, *metrics(setup)])
+    return "\n".join([head.replace("@SOCKET@", setup.socket), *sections, *metrics(setup)])
 
 
 def listening(text: str) -> set[int]:
@@ -172,6 +173,15 @@ def live_routes(text: str) -> dict[str, list[tuple[str, int]]]:
             host, _, port = words[2].rpartition(":")
             found.setdefault(engine, []).append((host.strip("[]"), int(port)))
     return found
+
+
+def serving(routes: Sequence[Route]) -> Live:
+    """The routes that a gateway comes back with: neither those that leave nor those that have not proven themselves."""
+    live: dict[str, list[tuple[str, int]]] = {}
+    for route in routes:
+        if route.routed:
+            live.setdefault(route.engine, []).append((route.address, route.port))
+    return live
 
 
 def dump(setup: Setup) -> str:

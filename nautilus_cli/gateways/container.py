@@ -9,8 +9,10 @@ from docker import APIClient
 from docker.errors import APIError, NotFound
 
 from nautilus_cli.errors import RolloutFailed
-from nautilus_cli.gateways import archive
+from nautilus_cli.gateways import admin, archive
+from nautilus_cli.gateways.config import SOCKET
 from nautilus_cli.gateways.shape import CONFIG, USER
+from nautilus_cli.gateways.wire import CHUNK, PATIENCE
 
 
 class Container:
@@ -61,3 +63,39 @@ class Container:
             self.api.remove_container(self.name, force=True)
         except NotFound:
             return
+
+
+class ExecWire:
+    """A process in a gateway's container that carries bytes to its admin socket and back. Implements `Wire`."""
+
+    def __init__(self, api: APIClient, container: str) -> None:
+        command = ["socat", "-t", "0.1", "STDIO", f"UNIX-CONNECT:{SOCKET}"]
+        made = api.exec_create(container, command, stdin=True, tty=False)
+        self._holder: Any = api.exec_start(made["Id"], socket=True)
+        self._socket: Any = getattr(self._holder, "_sock", self._holder)
+        self._socket.settimeout(PATIENCE)
+        self._frames = admin.Demultiplexer()
+
+    def send(self, data: bytes) -> None:
+        """All of it."""
+        self._socket.sendall(data)
+
+    def receive(self) -> bytes:
+        """What has come."""
+        while data := self._socket.recv(CHUNK):
+            if said := b"".join(text for output, text in self._frames.feed(data) if output == 1):
+                return said
+        raise ConnectionResetError("the admin socket was closed")
+
+    def close(self) -> None:
+        """The process reads the end of its input, and ends."""
+        hang_up(self._holder)
+
+
+def hang_up(stream: Any) -> None:
+    """Close an attached stream for good: docker-py hands out a wrapper that keeps its socket open."""
+    response, raw = getattr(stream, "_response", None), getattr(stream, "_sock", stream)
+    if response is not None:
+        response.close()
+    stream.close()
+    raw.close()

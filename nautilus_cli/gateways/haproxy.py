@@ -13,11 +13,11 @@ from docker.errors import APIError, NotFound
 
 from nautilus_cli.errors import NautilusError, RolloutFailed, RuntimeUnavailable
 from nautilus_cli.fleet import Gateway
-from nautilus_cli.gateways import admin, archive, ports, shape
+from nautilus_cli.gateways import admin, archive, ports, shape, sockets
 from nautilus_cli.gateways import config as file
 from nautilus_cli.gateways.base import Listen, Network, Route
-from nautilus_cli.gateways.config import SOCKET, Live, Setup, listen_hosts, live_routes, render
-from nautilus_cli.gateways.container import Container
+from nautilus_cli.gateways.config import SOCKET, Setup, listen_hosts, live_routes, render, serving
+from nautilus_cli.gateways.container import Container, ExecWire
 from nautilus_cli.gateways.session import AdminSession, Line
 from nautilus_cli.gateways.shape import APPLIED, CONFIG, FILE, FLEET, NUMBERED, STATE, USER, Shape
 
@@ -81,7 +81,7 @@ class HAProxy:
             return None
         own, setup = self._own.inspect(), self._setup(listens)
         if held := self.taken(setup.ports):
-            raise ports.clash(held)
+            raise sockets.clash(held)
         if own and own["State"]["Running"] and not self._recreate(own, setup):
             return self._reload(setup)
         return self._replace(own, setup)
@@ -96,7 +96,7 @@ class HAProxy:
         held = ports.holders(self._api, self._fleet, rest, hosts)
         if self._native and ports.local(self._api, self._info["Name"]):
             for port in rest:
-                if any(ports.bound(host, port) for host in hosts if host != self._network.address):
+                if any(sockets.bound(host, port) for host in hosts if host != self._network.address):
                     held.setdefault(port, "another program")
         return held
 
@@ -173,7 +173,7 @@ class HAProxy:
     def _loopback(self) -> tuple[str, ...]:
         """`::1` beside 127.0.0.1 where ports can be published on it, as far as can be known from here."""
         near = self._native and ports.local(self._api, self._info["Name"])
-        return ("::1",) if near and self._gateway.bind == "127.0.0.1" and ports.has_ipv6() else ()
+        return ("::1",) if near and self._gateway.bind == "127.0.0.1" and sockets.has_ipv6() else ()
 
     # What is there
 
@@ -214,7 +214,7 @@ class HAProxy:
         deadline = time.monotonic() + 5
         while True:
             try:
-                return Line(self._api, self.name)
+                return Line(ExecWire(self._api, self.name))
             except (APIError, ConnectionError) as error:
                 if isinstance(error, NotFound) or time.monotonic() > deadline:
                     words = f"the gateway {self.name} does not answer: {error}"
@@ -308,16 +308,7 @@ class HAProxy:
         port = ports.refused(words)
         if port is not None:
             held = ports.holders(self._api, self._fleet, [port], self._hosts(setup.ports))
-            return ports.clash({port: held.get(port, "another program")})
+            return sockets.clash({port: held.get(port, "another program")})
         said = "; ".join(admin.complaints(words)[:3]) or words.strip()
         words = f"the gateway {self.name} cannot be configured: {said}"
         return RolloutFailed(words, "what ran before still runs; correct engines.yaml and run `nautilus up` again")
-
-
-def serving(routes: Sequence[Route]) -> Live:
-    """The routes that a gateway comes back with: neither those that leave nor those that have not proven themselves."""
-    live: dict[str, list[tuple[str, int]]] = {}
-    for route in routes:
-        if route.routed:
-            live.setdefault(route.engine, []).append((route.address, route.port))
-    return live

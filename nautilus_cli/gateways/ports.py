@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from docker import APIClient
 from docker.errors import NotFound
 
-from nautilus_cli.errors import ConfigError
 from nautilus_cli.gateways import archive
 from nautilus_cli.gateways.config import load, overlap
 from nautilus_cli.gateways.shape import APPLIED, FLEET, ROLE
@@ -75,35 +73,7 @@ def local(api: APIClient, name: str) -> bool:
     return api.base_url.startswith(("http+docker://", "http+unix://")) and name == socket.gethostname()
 
 
-def bound(host: str, port: int) -> bool:
-    """Whether some program of this machine holds this port; one that may not be tried counts as free."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that just ended are no holder
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error.errno == errno.EADDRINUSE
-    return False
-
-
-def has_ipv6() -> bool:
-    """Whether this machine has an IPv6 loopback address."""
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
 def refused(words: str) -> int | None:
     """The port that Docker or HAProxy could not bind because it is taken, from their own words."""
     match = _IN_USE.search(words)
     return int(match[1] or match[2]) if match else None
-
-
-def clash(held: dict[int, str]) -> ConfigError:
-    """The error that says who holds which port."""
-    words = "; ".join(f"port {port} is held by {who}" for port, who in sorted(held.items()))
-    return ConfigError(words, "choose another port in engines.yaml, or stop what holds it")

@@ -1,34 +1,26 @@
-"""An open line to a running gateway: one process in its container that speaks with HAProxy's admin socket."""
+"""An open line to a running gateway's admin socket, and what is said on it."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
-
-from docker import APIClient
 
 from nautilus_cli.errors import RolloutFailed, RuntimeUnavailable
 from nautilus_cli.gateways import admin
 from nautilus_cli.gateways.base import Route
-from nautilus_cli.gateways.config import JOINING, SOCKET
+from nautilus_cli.gateways.config import JOINING
+from nautilus_cli.gateways.wire import PATIENCE, Wire
 from nautilus_cli.snapshot import Traffic
 
 Save = Callable[[tuple[Route, ...]], None]
-PATIENCE = 10.0  # seconds that one answer may take
 
 
 class Line:
     """One connection to the admin socket; it ends with the worker that it was opened to."""
 
-    def __init__(self, api: APIClient, container: str) -> None:
-        command = ["socat", "-t", "0.1", "STDIO", f"UNIX-CONNECT:{SOCKET}"]
-        made = api.exec_create(container, command, stdin=True, tty=False)
-        self._holder: Any = api.exec_start(made["Id"], socket=True)
-        self._socket: Any = getattr(self._holder, "_sock", self._holder)
-        self._socket.settimeout(PATIENCE)
-        self._frames = admin.Demultiplexer()
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
         try:
             self.ask("prompt")
         except OSError:
@@ -39,27 +31,15 @@ class Line:
         """The answers to these commands, one after the other; ConnectionError when the other end is gone."""
         if not commands:
             return ""
-        self._socket.sendall("".join(f"{command}\n" for command in commands).encode())
+        self._wire.send("".join(f"{command}\n" for command in commands).encode())
         answer = ""
         while not (answer.endswith(admin.PROMPT) and answer.count(admin.PROMPT) >= len(commands)):
-            data = self._socket.recv(1 << 18)
-            if not data:
-                raise ConnectionResetError("the admin socket was closed")
-            answer += "".join(text.decode(errors="replace") for output, text in self._frames.feed(data) if output == 1)
+            answer += self._wire.receive().decode(errors="replace")
         return answer.replace(admin.PROMPT, "\n")
 
     def close(self) -> None:
-        """The process at the other end reads the end of its input, and ends."""
-        hang_up(self._holder)
-
-
-def hang_up(stream: Any) -> None:
-    """Close an attached stream for good: docker-py hands out a wrapper that keeps its socket open."""
-    response, raw = getattr(stream, "_response", None), getattr(stream, "_sock", stream)
-    if response is not None:
-        response.close()
-    stream.close()
-    raw.close()
+        """The other end reads the end of its input, and ends."""
+        self._wire.close()
 
 
 class AdminSession:
@@ -93,10 +73,11 @@ class AdminSession:
 
     def routes(self) -> tuple[Route, ...]:
         """Every replica that the gateway knows, by engine and address; a routed one is not listed as joining too."""
-        known: dict[tuple[str, str], Route] = {}
+        known: dict[tuple[str, str, int], Route] = {}
         for server in self.servers():
-            if not server.free and not (server.joining and (server.engine, server.address) in known):
-                known[server.engine, server.address] = server.route
+            place = (server.engine, server.address, server.port)
+            if not server.free and not (server.joining and place in known):
+                known[place] = server.route
         return tuple(known[key] for key in sorted(known))
 
     def traffic(self) -> dict[str, Traffic]:
@@ -107,12 +88,13 @@ class AdminSession:
         """Begin to check a replica, without sending it requests; a known one keeps its state."""
         with self._lock:
             self._joined[engine, address] = port
+            host, port = parted(address, port)
             known = self._find(engine, address)
             if known and known.port == port:
                 return
             if known:
                 self._vacate(known)
-            slot = self._place(engine, address, port, joining=True)
+            slot = self._place(engine, host, port, joining=True)
             self._do(f"set server {slot.path} state ready")
 
     def check(self, engine: str, address: str) -> Route:
@@ -136,7 +118,7 @@ class AdminSession:
                 raise RolloutFailed(f"{engine} at {address} cannot be routed: {words}", "see `nautilus logs`")
             if found.joining:
                 # The waiting room has proven it: a slot that is filled counts as up before its first own check.
-                slot = self._place(engine, address, found.port, joining=False)
+                slot = self._place(engine, found.address, found.port, joining=False)
                 self._do(f"set server {slot.path} state ready")
                 self._vacate(found)
             elif not found.routed:
@@ -155,7 +137,7 @@ class AdminSession:
         with self._lock:
             self._joined.pop((engine, address), None)
             for server in self.servers(engine):
-                if server.address == address and not server.free:
+                if server.bears(address) and not server.free:
                     self._vacate(server)
 
     def save(self) -> None:
@@ -195,7 +177,7 @@ class AdminSession:
         return sorted(admin.servers(text), key=lambda server: server.joining)
 
     def _find(self, engine: str, address: str) -> admin.Server | None:
-        known = [server for server in self.servers(engine) if server.address == address and not server.free]
+        known = [server for server in self.servers(engine) if server.bears(address) and not server.free]
         return known[0] if known else None
 
     def _place(self, engine: str, address: str, port: int, joining: bool) -> admin.Server:
@@ -238,3 +220,9 @@ class AdminSession:
     def _redial(self) -> None:
         self.close()
         self._line = self._dial()
+
+
+def parted(address: str, port: int) -> tuple[str, int]:
+    """Host and port of a replica: replicas that share one host have the port in their address, as 127.0.0.1:12345."""
+    host, colon, own = address.rpartition(":")
+    return (host, int(own)) if colon else (address, port)

@@ -43,7 +43,7 @@ def engine(name: str, node: Node, defaults: Node, source: Source) -> Node:
         return node
     under = defaults
     if node.has("image"):
-        under = defaults.put("build", None).put("security", None)
+        under = defaults.put("build", None).put("process", None).put("security", None)
     else:
         under = merge(node.graft("", {"security": STRICT, "tmpfs": ["/tmp"]}), defaults)
     merged = replace(merge(under, node), path=node.path, place=node.place)

@@ -22,6 +22,7 @@ _PAIRS: Schema = {
 _SHORT: dict[str, Schema] = {
     "command": _WORDS,
     "entrypoint": _WORDS,
+    "pre_deploy": _WORDS,
     "tmpfs": _WORDS,
     "inputs": _WORDS,
     "env_file": {**_WORDS, "description": "Files of KEY=value lines; what `environment` says wins."},
@@ -40,7 +41,13 @@ _SHORT: dict[str, Schema] = {
 _CHOSEN = ("name", "count", "replaced")  # not from the file
 _HIDDEN = {"Engine": _CHOSEN, "Service": _CHOSEN, "Secret": ("name",), "Fleet": ("directory",)}
 _ONE_OF = {"Secret": [{"required": ["file"]}, {"required": ["environment"]}]}
-_REQUIRED = {"Engine": ["port"], "Service": ["image"], "Ulimit": ["soft", "hard"], "Fleet": ["engines"]}
+_REQUIRED = {
+    "Engine": ["port"],
+    "Fleet": ["engines"],
+    "Hooks": ["pre_deploy"],
+    "Service": ["image"],
+    "Ulimit": ["soft", "hard"],
+}
 
 
 def schema() -> Schema:

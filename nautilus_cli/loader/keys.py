@@ -14,15 +14,8 @@ from nautilus_cli.loader.tree import Node
 
 # What later versions bring: delete a line when its feature exists. `key=value` refuses one value only.
 NOT_YET = (
-    "runtime=process",
     "runtime=swarm",
     "engine.autoscale",
-    "engine.hooks",
-    "engine.process",
-    "engine.update.delay",
-    "engine.update.max_failure_ratio",
-    "engine.update.failure_action=pause",
-    "engine.update.failure_action=continue",
 )
 
 # What people bring along from Compose and Kubernetes, and where it is here.

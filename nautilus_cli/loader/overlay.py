@@ -23,6 +23,7 @@ def _target(item: Node) -> str:
 LISTS: dict[str, Callable[[Node], str] | None] = {
     "command": None,  # replaced, as `command`; of a service's healthcheck, as `healthcheck.test`
     "entrypoint": None,  # replaced, as `entrypoint`
+    "pre_deploy": None,  # replaced, as a command
     "volumes": _target,  # joined by the path in the container, as `volumes`
     "secrets": _itself,  # joined by target, as `secrets`; here a secret's target is its name
     "tmpfs": _itself,  # joined by path, as `tmpfs`

@@ -96,7 +96,7 @@ def limits(node: Node, _: Faults) -> Node:
 
 
 def check(node: Node, faults: Faults) -> Node:
-    """The command of a service's health check, a line or a list."""
+    """The command of a service's health check or of a process, a line or a list."""
     return node.put("command", words(node.children["command"], faults)) if node.has("command") else node
 
 
@@ -105,6 +105,11 @@ def bench(node: Node, faults: Faults) -> Node:
     if node.has("headers"):
         node = node.put("headers", pairs(node.children["headers"], faults))
     return node.put("body", text(node.children["body"])) if node.has("body") else node
+
+
+def hooks(node: Node, faults: Faults) -> Node:
+    """The commands of hooks, lines or lists."""
+    return node.put("pre_deploy", words(node.children["pre_deploy"], faults)) if node.has("pre_deploy") else node
 
 
 def volumes(node: Node, faults: Faults) -> Node:
@@ -138,7 +143,9 @@ FORMS: dict[str, Form] = {
     "environment": pairs,
     "env_file": texts,
     "healthcheck": check,
+    "hooks": hooks,
     "labels": pairs,
+    "process": check,
     "replicas": count,
     "tmpfs": texts,
     "ulimits": limits,

@@ -14,9 +14,9 @@ from docker.api.client import APIClient
 from docker.errors import NotFound
 
 from nautilus_cli import reconcile
-from nautilus_cli.errors import RolloutFailed
+from nautilus_cli.errors import RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase, silent
-from nautilus_cli.fleet import CHECK, Engine, Fleet, Service, aspects, fingerprint
+from nautilus_cli.fleet import Engine, Fleet, Hooks, Service, aspects, fingerprint
 from nautilus_cli.gateways.base import Network, Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
@@ -25,7 +25,8 @@ from nautilus_cli.runtimes.attach import Command
 from nautilus_cli.runtimes.base import Finding, Happening, Line, Span
 from nautilus_cli.runtimes.connection import POOL
 from nautilus_cli.runtimes.doctor import Doctor
-from nautilus_cli.runtimes.edge import GATEWAY, Edge, listens, ports
+from nautilus_cli.runtimes.edge import Edge
+from nautilus_cli.runtimes.front import GATEWAY, checked_otherwise, listens, ports
 from nautilus_cli.runtimes.happenings import happenings
 from nautilus_cli.runtimes.images import Images
 from nautilus_cli.runtimes.lock import ContainerLock
@@ -33,7 +34,7 @@ from nautilus_cli.runtimes.logs import Logs
 from nautilus_cli.runtimes.place import DockerPlace, discard, stop
 from nautilus_cli.runtimes.rolling import Rolling
 from nautilus_cli.runtimes.secrets import Vault
-from nautilus_cli.runtimes.state import State, newest
+from nautilus_cli.runtimes.state import State, newest, versions
 from nautilus_cli.runtimes.usage import measure
 from nautilus_cli.snapshot import Host, Image, Replica, Snapshot, Usage
 
@@ -82,6 +83,7 @@ class DockerRuntime:
             aspects=parts,
             fingerprints={name: fingerprint(found) for name, found in parts.items()},
             counts=newest(kept.result()).counts,
+            versions=versions(kept.result()),
             gateway=change.result(),
             traffic=traffic.result(),
             leftovers=tuple(own),
@@ -134,6 +136,7 @@ class DockerRuntime:
     def lock(self, fleet: Fleet, purpose: str) -> ContainerLock:
         """Keep every other change of this fleet out."""
         self._edge.build(fleet, silent)
+        self._state.begin(purpose)
         return ContainerLock(self._api, fleet.name, self._edge.image(fleet).reference, purpose)
 
     def preflight(self, fleet: Fleet) -> None:
@@ -186,9 +189,20 @@ class DockerRuntime:
         if isinstance(workload, Engine):
             self._edge.forget_strangers(fleet, name, (replica.address for replica in replicas))
         with self._remembered(fleet, workload, len([r for r in replicas if r.state.alive])):
+            if isinstance(workload, Engine) and workload.hooks and is_new(place.fingerprint, replicas):
+                self._prepare(place, workload.name, workload.hooks, emit)
             rolling.run(stages)
-        if isinstance(workload, Engine):
+            if isinstance(workload, Engine):
+                self._state.record(workload, place.image, place.aspects)
+        if isinstance(workload, Engine) and not rolling.failed:
             self._edge.settle(fleet, name)
+
+    def _prepare(self, place: DockerPlace, name: str, hooks: Hooks, emit: Emit) -> None:
+        """Run what must succeed before a new version starts."""
+        began = time.monotonic()
+        emit(Event(name, "pre_deploy", Phase.STARTED))
+        place.run_once("pre_deploy", hooks.pre_deploy, hooks.timeout, self._halt)
+        emit(Event(name, "pre_deploy", Phase.DONE, "", time.monotonic() - began))
 
     @contextlib.contextmanager
     def _remembered(self, fleet: Fleet, workload: Engine | Service, before: int) -> Iterator[None]:
@@ -199,6 +213,8 @@ class DockerRuntime:
             self._state.choose({workload.name: chosen}, f"scale {workload.name} {chosen}")
         try:
             yield
+        except RolloutStopped:
+            raise  # what was chosen stands, and the next `up` goes on with it
         except RolloutFailed:
             if chosen is not None:
                 self._state.choose({workload.name: before}, f"scale {workload.name} {chosen} failed")
@@ -279,9 +295,6 @@ class DockerRuntime:
         return self._addresses
 
 
-def checked_otherwise(fleet: Fleet, replica: Replica) -> bool:
-    """Whether a replica was made for another health check than the file has now."""
-    engine = fleet.engines.get(replica.engine)
-    if engine is None or not replica.state.alive:
-        return False
-    return replica.aspects.get(CHECK) != aspects(engine, "", {})[CHECK]
+def is_new(mark: str, replicas: Collection[Replica]) -> bool:
+    """Whether nothing of this version runs."""
+    return not any(replica.fingerprint == mark and replica.state.alive for replica in replicas)

@@ -47,13 +47,13 @@ class Images:
 
     def wanted(self, workload: Engine | Service) -> Image:
         """The image that a workload should run; without an id where it has to be built or pulled first."""
-        if recipe := self._recipe(workload):
+        if recipe := recipe_of(self._fleet, workload):
             return self._wanted(recipe)
         return self._present(_reference(workload))
 
     def ensure(self, workload: Engine | Service, emit: Emit) -> None:
         """The wanted image is present afterwards, or `BuildFailed` says why not; nothing is done where it is."""
-        if recipe := self._recipe(workload):
+        if recipe := recipe_of(self._fleet, workload):
             self._ensure(recipe, emit)
         elif self.wanted(workload).id is None:
             self._pull(workload.name, _reference(workload), emit)
@@ -68,7 +68,7 @@ class Images:
 
     def pull(self, workload: Engine | Service, emit: Emit) -> tuple[str, ...]:
         """Ask the registries again for a workload's image or its bases; those that have changed."""
-        if recipe := self._recipe(workload):
+        if recipe := recipe_of(self._fleet, workload):
             return self._renew(recipe.name, [name for name in recipe.script.images if name], emit)
         return self._renew(workload.name, [_reference(workload)], emit)
 
@@ -91,13 +91,6 @@ class Images:
     def cancel(self) -> None:
         """Every build and pull of this object ends with `BuildFailed` now, and Docker stops its steps."""
         self._streams.cancel()
-
-    def _recipe(self, workload: Engine | Service) -> Recipe | None:
-        if not isinstance(workload, Engine) or workload.build is None:
-            return None
-        build, root = workload.build, Path(self._fleet.directory, workload.build.context)
-        inputs = build.inputs or _inputs(root, workload.name)
-        return read_recipe(workload.name, root, build.dockerfile, inputs, _args(build, workload.name), build.target)
 
     def _wanted(self, recipe: Recipe) -> Image:
         bases = self._bases(recipe)
@@ -280,6 +273,15 @@ class Images:
                 return False
             raise
         return True
+
+
+def recipe_of(fleet: Fleet, workload: Engine | Service) -> Recipe | None:
+    """What an engine is built from; None for what has an image."""
+    if not isinstance(workload, Engine) or workload.build is None:
+        return None
+    build, root = workload.build, Path(fleet.directory, workload.build.context)
+    inputs = build.inputs or _inputs(root, workload.name)
+    return read_recipe(workload.name, root, build.dockerfile, inputs, _args(build, workload.name), build.target)
 
 
 @contextmanager

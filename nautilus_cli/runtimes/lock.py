@@ -19,7 +19,7 @@ from docker.api.client import APIClient
 from docker.errors import APIError, NotFound
 
 from nautilus_cli.errors import Busy
-from nautilus_cli.gateways.session import hang_up
+from nautilus_cli.gateways.container import hang_up
 from nautilus_cli.runtimes import labels
 
 PATIENCE = 3.0  # a lock whose holder just died is gone within 0.2 s

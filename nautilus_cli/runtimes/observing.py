@@ -32,6 +32,7 @@ def replica(found: Mapping[str, Any], route: Route | None) -> Replica:
         image=found["Config"]["Image"],
         wave=int(marks[labels.WAVE]),
         created=moment(found["Created"]),
+        started=max(0.0, moment(state["StartedAt"])),
         restarts=found["RestartCount"],
         exit_code=None if alive or state["Status"] == "created" else state["ExitCode"],
         oom_killed=state["OOMKilled"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -17,11 +17,14 @@ from docker.errors import APIError, NotFound
 from nautilus_cli.errors import NautilusError, RolloutFailed
 from nautilus_cli.fleet import Engine, Fleet, Service, fingerprint
 from nautilus_cli.gateways.base import Network
-from nautilus_cli.health import Answer, Vitals
+from nautilus_cli.health import Answer, Halt, Vitals
 from nautilus_cli.runtimes import containers, labels, network, observing, volumes
 from nautilus_cli.runtimes.containers import Binding
 from nautilus_cli.snapshot import Image, Limits, Replica
+from nautilus_cli.units import show_duration
 
+LINES = 15  # of the log of a command that failed
+LOOK = 0.1  # seconds between two looks at a command that runs once
 CALL = 60.0  # seconds that Docker may take for a call, beyond what the call itself waits for
 
 
@@ -45,11 +48,11 @@ class DockerPlace:
         self._api = api
         self._fleet = fleet
         self._workload = workload
-        self._image = image
+        self.image = image
         self._network = network
         self._hosts = hosts
         self.limits = limits
-        self._aspects = aspects
+        self.aspects = aspects
         self._wave = wave
         self._secrets = secrets
         self._addresses = addresses
@@ -134,6 +137,41 @@ class DockerPlace:
         """Its last lines."""
         return list(tail_of(self._api, replica.id, tail))
 
+    def run_once(self, what: str, command: Sequence[str], timeout: float, halt: Halt) -> None:
+        """Run a command in a container like a replica, gone afterwards; `RolloutFailed` says how it failed."""
+        name = f"{self._fleet.name}-{self._workload.name}-{what}"
+        discard(self._api, name)  # of a command that was killed
+        body = self._body(name, 0, address := self._addresses.take())
+        body |= {"Entrypoint": list(command), "Cmd": []}
+        body["Labels"] = {labels.FLEET: self._fleet.name, labels.ROLE: "helper"}
+        body["HostConfig"] |= {"RestartPolicy": {"Name": "no"}}
+        try:
+            with translated(f"{self._workload.name}: {what}"):
+                self._api.create_container_from_config(body, name)
+                self._api.start(name)
+                failure = self._failure_of(name, timeout, halt)
+                lines = list(tail_of(self._api, name, LINES)) if failure else []
+        finally:
+            discard(self._api, name)
+            self._addresses.release(address)
+        if failure:
+            said = "\n    ".join([f"{failure}; its last lines:", *(lines or ["(it logged nothing)"])])
+            raise RolloutFailed(
+                f"{self._workload.name}: {what} {said}",
+                f"no replica of {self._workload.name} was touched; mend the cause and run the command again",
+            )
+
+    def _failure_of(self, container: str, timeout: float, halt: Halt) -> str:
+        """How a command that runs once failed, after its end; empty when it did not."""
+        end = time.monotonic() + timeout
+        while (state := self._api.inspect_container(container)["State"])["Running"]:
+            if time.monotonic() > end:
+                return f"did not end within {show_duration(timeout)}"
+            halt.wait(LOOK)
+        if state["OOMKilled"]:
+            return "ran out of memory"
+        return f"exited with code {state['ExitCode']}" if state["ExitCode"] else ""
+
     def _body(self, name: str, slot: int, address: str) -> dict[str, Any]:
         """The declaration of a new container."""
         workload = self._workload
@@ -147,13 +185,13 @@ class DockerPlace:
             containers.role(workload),
             slot,
             self.fingerprint,
-            self._aspects,
-            self._image.id or "",
+            self.aspects,
+            self.image.id or "",
             self._wave,
         )
         bindings = (*self._volumes, *self._secrets)
         return containers.container(
-            workload, name, self._image.reference, self.limits, endpoint, bindings, self._environment(name), marks
+            workload, name, self.image.reference, self.limits, endpoint, bindings, self._environment(name), marks
         )
 
     def _environment(self, name: str) -> dict[str, str]:

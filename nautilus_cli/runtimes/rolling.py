@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
 
-from nautilus_cli.errors import NautilusError, RolloutFailed
+from nautilus_cli.errors import NautilusError, RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase
 from nautilus_cli.fleet import Engine, Service, Update
 from nautilus_cli.gateways.base import Session
 from nautilus_cli.health import Answer, Cancelled, Halt, NotReady, Vitals, Watch, monitor, wait_ready
-from nautilus_cli.rollout import Stage, Step, Verb, undo
+from nautilus_cli.rollout import Stage, Step, Verb, give_way, paused, spared, undo
 from nautilus_cli.snapshot import Replica
 from nautilus_cli.units import show_duration
 
 STARTS = 4  # containers made at a time: measured fastest (3.3 s for seven; 5.9 s one by one, 3.8 s all at once)
 LOG_LINES = 15
+ARRIVING = (Verb.START, Verb.ROUTE, Verb.MONITOR)  # what a new replica may fail at
 DRAINED = 0.01  # seconds between two looks at a draining replica
 
 
@@ -73,6 +74,9 @@ class Rolling:
     made: dict[int, Replica] = field(default_factory=dict)  # by slot
     done: list[Step] = field(default_factory=list)
     told: set[str] = field(default_factory=set)  # the replicas that the gateway may know, by name
+    failed: dict[int, str] = field(default_factory=dict)  # why new replicas failed that may, by slot
+    arriving: int = 0  # new replicas of this rollout
+    tally: threading.Lock = field(default_factory=threading.Lock)
     starts: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(STARTS))
 
     def __post_init__(self) -> None:
@@ -84,13 +88,57 @@ class Rolling:
         return self.open_gateway() if self.open_gateway else None
 
     def run(self, stages: Iterable[Stage]) -> None:
-        """Do every stage; on a failure bring back what served before and raise `RolloutFailed` with the reason."""
+        """Do every stage; what fails more than it may ends as `update.failure_action` says, with the reason.
+
+        `RolloutFailed`: what served before serves again. `RolloutStopped`: each new replica that failed gave way to the
+        one of before; those that did not fail serve.
+        """
         try:
-            self.perform(stages)
+            self.advance(list(stages))
         except (NotReady, NautilusError) as failure:
             if self.halt.called:
                 raise Cancelled from failure
-            self.take_back(failure)
+            if self.update.failure_action == "rollback":
+                self.take_back(failure)
+            hint = "the change stands half way; mend the cause, and `nautilus up` goes on"
+            raise RolloutStopped(f"{self.workload.name}: {failure}", hint) from failure
+        if self.failed:
+            self.conclude()
+
+    def advance(self, stages: Sequence[Stage]) -> None:
+        """Do stage after stage without those new replicas that have failed; a pause finishes what has begun."""
+        self.arriving = sum(step.verb is Verb.START for stage in stages for step in stage)
+        for stage in stages:
+            before = set(self.failed)
+            pauses = self.too_many and self.update.failure_action == "pause"
+            self.perform([spared(paused(stage, self.done) if pauses else stage, before)])
+            for slot in self.failed.keys() - before:
+                self.perform(give_way(self.update, self.done, slot))
+                self.done = [step for step in self.done if step.about != slot]
+
+    @property
+    def too_many(self) -> bool:
+        """Whether more new replicas failed than may."""
+        return len(self.failed) > round(self.update.max_failure_ratio * self.arriving, 6)  # 0.29 of 100 is 29
+
+    def forgives(self, step: Step, failure: Exception) -> bool:
+        """Whether the rollout goes on without this new replica, or at least finishes what has begun."""
+        if step.name or step.verb not in ARRIVING:
+            return False
+        with self.tally:
+            self.failed[step.slot] = str(failure)
+            return self.update.failure_action != "rollback" or not self.too_many
+
+    def conclude(self) -> None:
+        """Tell which new replicas failed; `RolloutStopped` when they are more than may."""
+        name, reasons = self.workload.name, [self.failed[slot] for slot in sorted(self.failed)]
+        count = f"{len(reasons)} of {self.arriving} new replicas failed"
+        if self.too_many:
+            how = "paused" if self.update.failure_action == "pause" else "went on without them"
+            hint = "what failed gave way to what served before; mend the cause, and `nautilus up` exchanges the rest"
+            raise RolloutStopped("\n".join([f"{name}: {count}, the rollout {how}", *reasons]), hint)
+        first = "; ".join(reason.splitlines()[0] for reason in reasons)
+        self.emit(Event(name, "update", Phase.WARNING, f"{count}, as max_failure_ratio allows: {first}"))
 
     def take_back(self, failure: Exception) -> None:
         """Undo what was begun; the error tells why, and how the failed replica ended."""
@@ -108,7 +156,7 @@ class Rolling:
 
     def perform(self, stages: Iterable[Stage]) -> None:
         """Do stage after stage: steps of one replica in order, replicas side by side; the first failure is raised."""
-        for stage in stages:
+        for stage in filter(None, stages):
             lanes: dict[tuple[int, str], list[Step]] = {}
             for step in stage:
                 lanes.setdefault((step.slot, step.name), []).append(step)
@@ -120,15 +168,17 @@ class Rolling:
                 raise failure
 
     def lane(self, steps: list[Step], halt: Halt) -> None:
-        """The steps of one replica, each told as it begins and ends; a failure ends the other lanes too."""
-        try:
-            for step in steps:
+        """The steps of one replica, each told as it begins and ends; what is not forgiven ends the other lanes too."""
+        for step in steps:
+            try:
                 halt.wait(0)
                 self.done.append(step)
                 self.tell(step, halt)
-        except BaseException:
-            halt.call()
-            raise
+            except BaseException as failure:
+                if isinstance(failure, (NotReady, NautilusError)) and self.forgives(step, failure):
+                    return
+                halt.call()
+                raise
 
     def tell(self, step: Step, halt: Halt) -> None:
         """Do one step between its two events."""
@@ -144,6 +194,9 @@ class Rolling:
 
     def act(self, step: Step, halt: Halt) -> str:
         """Do one step; the text says what is worth knowing of it."""
+        if step.verb is Verb.WAIT:
+            halt.wait(self.update.delay)
+            return ""
         if step.verb is Verb.START:
             with self.starts:
                 self.made[step.slot] = self.place.start(step.slot)

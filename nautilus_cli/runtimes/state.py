@@ -1,25 +1,32 @@
-"""What is wanted beyond the file: replica counts that a person chose, kept in the fleet's state volume.
+"""What is known beyond the file, kept in the fleet's state volume: chosen replica counts, and the versions that served.
 
-A ring of numbered files: each change writes the next one whole, and the newest that can be read counts, so that a
-write which is cut off loses nothing. The gateway mounts the volume; archive calls read and write through it.
+Rings of numbered files, one of counts and one of versions for each engine: each change writes the next file whole, and
+the newest that can be read counts, so that a write which is cut off loses nothing. The gateway mounts the volume;
+archive calls read and write through it.
 """
 
 from __future__ import annotations
 
 import getpass
 import json
+import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from docker.api.client import APIClient
 
+from nautilus_cli.fleet import Engine, fingerprint
 from nautilus_cli.gateways import archive
 from nautilus_cli.gateways.haproxy import NUMBERED
+from nautilus_cli.history import cause, newest_first, specification
 from nautilus_cli.runtimes import volumes
+from nautilus_cli.snapshot import Image, Version
 
 RING = 10
+VERSIONS = "versions"  # the folder of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,26 @@ def parse(content: bytes) -> Wanted | None:
         return None
 
 
+def versions(files: Mapping[str, bytes]) -> tuple[Version, ...]:
+    """Every version on record that can be read, by engine, the oldest first."""
+    kept = (content for path, content in files.items() if path.startswith(f"{NUMBERED}/{VERSIONS}/"))
+    found = [version for content in kept if (version := parse_version(content))]
+    return tuple(sorted(found, key=lambda version: (version.engine, version.serial)))
+
+
+def parse_version(content: bytes) -> Version | None:
+    """One version; None for a file that was cut off."""
+    try:
+        return Version(**json.loads(content))
+    except (ValueError, TypeError):
+        return None
+
+
+def whoami() -> str:
+    """Who runs this command, and where."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
 class State:
     """Reads and writes entries through the gateway's container."""
 
@@ -55,19 +82,41 @@ class State:
         self._api = api
         self._gateway = gateway
         self._lock = threading.Lock()
+        self._purpose, self._at = "", ""
+
+    def begin(self, purpose: str) -> None:
+        """A change begins: what it records has this purpose and this moment."""
+        self._purpose, self._at = purpose, datetime.now(UTC).isoformat(timespec="seconds")
 
     def read(self) -> Wanted:
         """The latest entry."""
         return newest(archive.read_all(self._api, self._gateway, NUMBERED))
 
-    def choose(self, counts: Mapping[str, int], cause: str) -> None:
+    def choose(self, counts: Mapping[str, int], why: str) -> None:
         """Remember these counts from now on, the others stay."""
         with self._lock:
             last = self.read()
             if all(last.counts.get(name) == count for name, count in counts.items()):
                 return
             at = datetime.now(UTC).isoformat(timespec="seconds")
-            entry = Wanted(last.serial + 1, {**last.counts, **counts}, at, getpass.getuser(), cause)
-            name = f"{entry.serial % RING}.json"
-            content = json.dumps(asdict(entry)).encode()
-            self._api.put_archive(self._gateway, NUMBERED, volumes.tar({name: content}, 0o644))
+            entry = Wanted(last.serial + 1, {**last.counts, **counts}, at, getpass.getuser(), why)
+            self._write(f"{entry.serial % RING}.json", asdict(entry))
+
+    def record(self, engine: Engine, image: Image, parts: Mapping[str, str]) -> None:
+        """This engine serves from now on; what it was before stays on record, as the last ten do."""
+        with self._lock:
+            kept = newest_first(versions(archive.read_all(self._api, self._gateway, NUMBERED)), engine.name)
+            last, mark, spec = kept[0] if kept else None, fingerprint(parts), specification(engine)
+            if last and last.fingerprint == mark:
+                version = replace(last, spec=spec)  # the same version with other limits, counts or checks
+                if version == last:
+                    return
+            else:
+                serial, why = last.serial + 1 if last else 1, cause(self._purpose, parts, last)
+                version = Version(
+                    engine.name, serial, self._at, whoami(), why, mark, image.reference, image.id or "", parts, spec
+                )
+            self._write(f"{VERSIONS}/{engine.name}-{version.serial % RING}.json", asdict(version))
+
+    def _write(self, name: str, entry: Mapping[str, Any]) -> None:
+        self._api.put_archive(self._gateway, NUMBERED, volumes.tar({name: json.dumps(entry).encode()}, 0o644))

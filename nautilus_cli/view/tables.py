@@ -100,7 +100,8 @@ def replica_row(fleet: Fleet, snapshot: Snapshot, replica: Replica) -> tuple[str
     """The cells of one replica."""
     workload = fleet.workloads.get(replica.engine)
     asked = workload.resources if workload else None
-    state = replica.state.value if replica.routed or not replica.state.alive else f"{replica.state.value}, not routed"
+    state = "crash loop" if replica.crash_loop(snapshot.at) else replica.state.value
+    state = state if replica.routed or not replica.state.alive else f"{state}, not routed"
     return (
         f"{replica.engine}/{replica.slot}",
         state,
@@ -145,7 +146,7 @@ def port_cell(workload: Engine | Service | None) -> str:
 
 def styled(word: str) -> str:
     """A word of health in its colour."""
-    colour = {"healthy": "green", "degraded": "yellow", "down": "red"}.get(word)
+    colour = {"healthy": "green", "degraded": "yellow", "down": "red", "crash loop": "red"}.get(word)
     return f"[{colour}]{word}[/]" if colour else word
 
 
@@ -164,8 +165,10 @@ def ready_of(snapshot: Snapshot, name: str) -> list[Replica]:
 
 
 def health(workload: Engine | Service | None, snapshot: Snapshot, name: str) -> str:
-    """One word: healthy, degraded or down."""
+    """healthy, degraded, crash loop or down."""
     ready = len(ready_of(snapshot, name))
+    if any(replica.crash_loop(snapshot.at) for replica in snapshot.of(name)):
+        return "crash loop"
     if workload is None or ready >= wanted(workload, snapshot.counts):
         return "healthy" if ready else "down"
     return "degraded" if ready else "down"
