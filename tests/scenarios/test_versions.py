@@ -23,6 +23,7 @@ def history(fleet: World, engine: str) -> list[dict[str, Any]]:
 def test_a_version_goes_back_to_the_one_before_without_losing_a_request(fleet: World) -> None:
     fleet.edit("alpha", environment={"VERSION": "good", "API_TOKEN": "hush"})
     fleet.run("up")
+    fleet.run("scale", "alpha", "2")
     port, untouched = fleet.port("alpha"), fleet.ids("beta")
     with Load([port], rate=100) as load, fleet.but("alpha", environment={"VERSION": "bad"}):
         fleet.run("up")
@@ -46,6 +47,7 @@ def test_a_rollout_that_pauses_leaves_both_versions_serving_until_it_is_mended(f
     command = ["sh", "-c", 'mkdir /once/$$VERSION || exit 9; exec python3 -c "$$CODE"']
     code = fleet.document["engines"]["alpha"]["command"][2]
     environment = {"VERSION": "half", "CODE": code}
+    fleet.run("scale", "alpha", "2")
     with Load([port], rate=100) as load:
         with fleet.but("alpha", environment=environment, command=command, update=update, volumes=["once:/once"]):
             fleet.edit("alpha", security={"user": "0:0"})
@@ -63,6 +65,7 @@ def test_a_rollout_that_pauses_leaves_both_versions_serving_until_it_is_mended(f
 
 @host
 def test_a_change_waits_for_its_turn(fleet: World) -> None:
+    fleet.run("scale", "alpha", "2")
     with fleet.but("alpha", environment={"VERSION": "slow", "READY_AFTER": "1"}):
         first = fleet.start("up")
         first.until("alpha/1 +start")
