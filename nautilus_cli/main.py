@@ -16,27 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from nautilus_cli import __version__
-from nautilus_cli.commands import (
-    bench,
-    build,
-    bus,
-    config,
-    doctor,
-    down,
-    events,
-    exec,
-    history,
-    init,
-    load,
-    logs,
-    pull,
-    restart,
-    rollback,
-    scale,
-    status,
-    up,
-    watch,
-)
+from nautilus_cli.commands import Commands
 from nautilus_cli.commands.context import Context
 from nautilus_cli.errors import BUG, INTERRUPTED, NautilusError
 from nautilus_cli.view.console import fail, note, say
@@ -48,8 +28,17 @@ changes are pending (up --dry-run --exit-code); 70 a bug; 130 interrupted.
 """
 
 
+COMMANDS = Commands(
+    *("init", "up", "down", "scale", "restart", "rollback", "history", "status", "bench", "build", "config", "doctor"),
+    *("logs", "events", "pull", "watch", "exec", "bus", "load"),
+)
+
+
 class Edge(TyperGroup):
     """Where errors end: expected ones as a message and their exit code, bugs as a log file."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "commands": COMMANDS})
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -79,28 +68,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    init.init,
-    up.up,
-    down.down,
-    scale.scale,
-    restart.restart,
-    rollback.rollback,
-    history.history,
-    status.status,
-    bench.bench,
-    build.build,
-    config.config,
-    doctor.doctor,
-    logs.logs,
-    events.events,
-    pull.pull,
-    watch.watch,
-):
-    app.command()(command)
-app.add_typer(bus.app, name="bus")
-app.add_typer(load.app, name="load")
-app.command("exec", context_settings={"allow_interspersed_args": False})(exec.run)
 
 
 def version(wanted: bool) -> None:
@@ -162,6 +129,7 @@ def interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def run() -> None:
     """Run the command line."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for some reads of every package on the path
     gc.set_threshold(100_000)  # a command ends soon; looking for garbage while modules load took a tenth of its time
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAUSE = 0.1  # seconds between two looks for what is new
 
-app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, invoke_without_command=True, rich_markup_mode=None)
 
 
 @app.callback()

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from nautilus_cli.fleet import Fleet
     from nautilus_cli.snapshot import Replica, Snapshot
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings={"allow_interspersed_args": False})
 
+
+@app.command("exec")
 def run(
     ctx: typer.Context,
     replica: Annotated[str, typer.Argument(metavar="ENGINE[/SLOT]", help="Where; without a slot the lowest ready.")],

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nautilus_cli.data.engines import Sent
     from nautilus_cli.fleet import Fleet
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV with a first line of names, or Parquet.")]
 EngineName = Annotated[
     str | None, typer.Option("--engine", "-e", help="Where it is sent; otherwise the first engine that takes it.")
