@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -12,6 +12,7 @@ from nautilus_cli.errors import ConfigError, RuntimeUnavailable
 from nautilus_cli.fleet import CHECK, Fleet, aspects
 from nautilus_cli.gateways.base import Gateway, Listen, Route, Session
 from nautilus_cli.gateways.config import authority
+from nautilus_cli.runtimes.aside import aside
 from nautilus_cli.snapshot import Replica, Traffic
 
 GATEWAY = "gateway"
@@ -101,9 +102,7 @@ class Front(Generic[G]):
             self.expose(fleet, ())
             done()
 
-        starter = ThreadPoolExecutor(max_workers=1)
-        self._coming = starter.submit(start)
-        starter.shutdown(wait=False)
+        self._coming = aside(start)
         return self._coming.result
 
     def settle(self, fleet: Fleet, engine: str) -> None:

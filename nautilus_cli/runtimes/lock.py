@@ -10,7 +10,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Any
@@ -21,6 +21,7 @@ from docker.errors import APIError, NotFound
 from nautilus_cli.errors import Busy
 from nautilus_cli.gateways.container import hang_up
 from nautilus_cli.runtimes import labels
+from nautilus_cli.runtimes.aside import aside
 
 PATIENCE = 3.0  # a lock whose holder just died is gone within 0.2 s
 ABANDONED = 10.0  # made but never started: its maker died in between
@@ -74,9 +75,7 @@ class ContainerLock:
             raise
         self._stdin = self._api.attach_socket(self._id, {"stdin": 1, "stream": 1})
         # Its name is ours from its creation on; that it runs, 0.2 s later, only lets it end when this process does.
-        starter = ThreadPoolExecutor(max_workers=1)
-        self._started = starter.submit(self._api.start, self._id)
-        starter.shutdown(wait=False)
+        self._started = aside(self._api.start, self._id)
         return True
 
     def _config(self) -> dict[str, Any]:
