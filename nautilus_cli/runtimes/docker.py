@@ -49,6 +49,7 @@ class DockerRuntime:
         self._halt = Halt()
         self._edge = Edge(api, self._images)
         self._addresses: network.Addresses | None = None
+        self._lock: ContainerLock | None = None
         self._once = threading.Lock()
 
     def cancel(self) -> None:
@@ -59,6 +60,8 @@ class DockerRuntime:
     def close(self) -> None:
         """Give back what is held open."""
         self._edge.close()
+        if self._lock:
+            self._lock.join()
         self._api.close()
 
     # observe
@@ -137,7 +140,10 @@ class DockerRuntime:
         """Keep every other change of this fleet out."""
         self._edge.build(fleet, silent)
         self._state.begin(purpose)
-        return ContainerLock(self._api, fleet.name, self._edge.image(fleet).reference, purpose)
+        if self._lock:
+            self._lock.join()
+        self._lock = ContainerLock(self._api, fleet.name, self._edge.image(fleet).reference, purpose)
+        return self._lock
 
     def preflight(self, fleet: Fleet) -> None:
         """Refuse what cannot work on this host before anything is touched."""

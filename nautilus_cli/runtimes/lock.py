@@ -39,6 +39,7 @@ class ContainerLock:
         self._id = ""
         self._stdin: Any = None
         self._started: Future[None] = Future()
+        self._removed: Future[None] | None = None
 
     def __enter__(self) -> ContainerLock:
         end = monotonic() + PATIENCE
@@ -56,6 +57,16 @@ class ContainerLock:
     def __exit__(self, *exc: object) -> None:
         failure = self._started.exception()
         hang_up(self._stdin)
+        self._removed = aside(self._remove)
+        if failure and not any(exc):
+            raise failure
+
+    def join(self) -> None:
+        """What was held is free afterwards, for this process too: it was given back beside what came after it."""
+        if self._removed:
+            self._removed.result()
+
+    def _remove(self) -> None:
         try:
             self._api.remove_container(self._id, force=True)
         except NotFound:
@@ -63,8 +74,6 @@ class ContainerLock:
         except APIError as error:
             if error.status_code != 409:  # 409: its own removal is under way
                 raise
-        if failure and not any(exc):
-            raise failure
 
     def _take(self) -> bool:
         try:

@@ -83,19 +83,17 @@ class State:
         self._gateway = gateway
         self._lock = threading.Lock()
         self._purpose, self._at = "", ""
+        self._files: dict[str, bytes] | None = None  # during a change, which alone writes
 
     def begin(self, purpose: str) -> None:
         """A change begins: what it records has this purpose and this moment."""
         self._purpose, self._at = purpose, datetime.now(UTC).isoformat(timespec="seconds")
-
-    def read(self) -> Wanted:
-        """The latest entry."""
-        return newest(archive.read_all(self._api, self._gateway, NUMBERED))
+        self._files = None
 
     def choose(self, counts: Mapping[str, int], why: str) -> None:
         """Remember these counts from now on, the others stay."""
         with self._lock:
-            last = self.read()
+            last = newest(self._kept())
             if all(last.counts.get(name) == count for name, count in counts.items()):
                 return
             at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -105,7 +103,7 @@ class State:
     def record(self, engine: Engine, image: Image, parts: Mapping[str, str]) -> None:
         """This engine serves from now on; what it was before stays on record, as the last ten do."""
         with self._lock:
-            kept = newest_first(versions(archive.read_all(self._api, self._gateway, NUMBERED)), engine.name)
+            kept = newest_first(versions(self._kept()), engine.name)
             last, mark, spec = kept[0] if kept else None, fingerprint(parts), specification(engine)
             if last and last.fingerprint == mark:
                 version = replace(last, spec=spec)  # the same version with other limits, counts or checks
@@ -118,5 +116,13 @@ class State:
                 )
             self._write(f"{VERSIONS}/{engine.name}-{version.serial % RING}.json", asdict(version))
 
+    def _kept(self) -> dict[str, bytes]:
+        """Every file, read once a change."""
+        if self._files is None:
+            self._files = archive.read_all(self._api, self._gateway, NUMBERED)
+        return self._files
+
     def _write(self, name: str, entry: Mapping[str, Any]) -> None:
-        self._api.put_archive(self._gateway, NUMBERED, volumes.tar({name: json.dumps(entry).encode()}, 0o644))
+        content = json.dumps(entry).encode()
+        self._api.put_archive(self._gateway, NUMBERED, volumes.tar({name: content}, 0o644))
+        self._kept()[f"{NUMBERED}/{name}"] = content
