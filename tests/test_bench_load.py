@@ -101,7 +101,7 @@ def test_live_figures_add_up_to_the_recording(null: int) -> None:
 
 
 def test_1500_connections(null: int) -> None:
-    recording = run(at(null), short(Closed(1500), 0.5))
+    recording = run(at(null), short(Closed(1500), 2.0))
     assert answers(recording) == len(recording.due) >= 1500
     assert recording.connects == 1500
 

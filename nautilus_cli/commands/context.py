@@ -70,6 +70,7 @@ class Change:
     build: bool = True
     parallel: int = 2
     data: bool = False
+    declared: Fleet | None = None  # what the file says, where less is wanted
     wait: float = 0.0  # seconds for another change to end
 
 
@@ -146,7 +147,7 @@ def change(fleet: Fleet, only: Collection[str] | None, how: Change) -> None:
     from nautilus_cli.view.tables import status_view
 
     began = monotonic()
-    with open_runtime(fleet) as runtime:
+    with open_runtime(fleet, how.declared) as runtime:
 
         def plan() -> Plan:
             return reconcile(fleet, runtime.observe(fleet), only, how.data)

@@ -22,4 +22,5 @@ def down(
       nautilus down --volumes
     """
     context: Context = ctx.obj
-    change(context.fleet().empty(), None, Change("down", data=volumes, wait=patience(wait)))
+    fleet = context.fleet()
+    change(fleet.empty(), None, Change("down", data=volumes, declared=fleet, wait=patience(wait)))

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def open_runtime(fleet: Fleet) -> Iterator[Runtime]:
+def open_runtime(fleet: Fleet, declared: Fleet | None = None) -> Iterator[Runtime]:
     """The runtime that the file asks for, open for one command; `RuntimeUnavailable` says why it cannot be.
 
     `auto` is where the fleet runs already, else docker, else process. A fleet with something in it is never opened on
-    one runtime while it runs on another: that is a `ConfigError`.
+    one runtime while it runs on another: that is a `ConfigError`. `declared` is what the file says of a fleet that is
+    wanted empty: where it needs Docker and Docker is silent, nobody knows whether it runs.
     """
-    api, why = chosen(fleet)
+    api, why = chosen(fleet, declared or fleet)
     if api is None:
         from nautilus_cli.runtimes.process.runtime import ProcessRuntime
 
@@ -36,7 +37,7 @@ def open_runtime(fleet: Fleet) -> Iterator[Runtime]:
         yield containers
 
 
-def chosen(fleet: Fleet) -> tuple[APIClient | None, str]:
+def chosen(fleet: Fleet, declared: Fleet) -> tuple[APIClient | None, str]:
     """Docker, or None for processes and why, where the file leaves it open."""
     from nautilus_cli.runtimes.process.home import Home
 
@@ -50,8 +51,8 @@ def chosen(fleet: Fleet) -> tuple[APIClient | None, str]:
     try:
         api = connect()
     except RuntimeUnavailable as silence:
-        if fleet.runtime == "docker" or needs_docker(fleet):
-            raise RuntimeUnavailable("\n".join([silence.message, *needs_docker(fleet)]), silence.hint) from silence
+        if fleet.runtime == "docker" or needs_docker(declared):
+            raise RuntimeUnavailable("\n".join([silence.message, *needs_docker(declared)]), silence.hint) from silence
         return None, "no Docker engine answers" if fleet.runtime == "auto" else ""
     if fleet.runtime != "process":
         return api, ""

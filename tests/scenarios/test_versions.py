@@ -65,7 +65,7 @@ def test_a_rollout_that_pauses_leaves_both_versions_serving_until_it_is_mended(f
 
 @host
 def test_a_change_waits_for_its_turn(fleet: World) -> None:
-    fleet.run("scale", "alpha", "2")
+    fleet.run("scale", "alpha=2", "beta=1")
     with fleet.but("alpha", environment={"VERSION": "slow", "READY_AFTER": "1"}):
         first = fleet.start("up")
         first.until("alpha/1 +start")
