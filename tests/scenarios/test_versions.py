@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 import pytest
@@ -69,9 +70,14 @@ def test_a_change_waits_for_its_turn(fleet: World) -> None:
     with fleet.but("alpha", environment={"VERSION": "slow", "READY_AFTER": "1"}):
         first = fleet.start("up")
         first.until("alpha/1 +start")
-        assert "another change is running: up by" in fleet.run("scale", "beta", "2", code=6).stderr
-        assert "waiting at most 1m00s" in fleet.run("up", "--wait", "60s").stderr
-        assert first.end() == 0
+        first.process.send_signal(signal.SIGSTOP)  # so that it holds the lock however slow the others begin
+        try:
+            assert "another change is running: up by" in fleet.run("scale", "beta", "2", code=6).stderr
+            second = fleet.start("up", "--wait", "60s")
+            second.until("waiting at most 1m00s")
+        finally:
+            first.process.send_signal(signal.SIGCONT)
+        assert (first.end(), second.end(within=120)) == (0, 0)
     fleet.run("up")
     fleet.settled()
 
