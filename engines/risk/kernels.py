@@ -14,12 +14,30 @@ def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Ex
     z, density = normal(confidence)
     ordered = np.sort(weights @ scenarios.returns.T, axis=1)
     found, largest, component = np.empty((8, len(weights))), np.empty(len(weights), np.intp), np.empty(weights.shape)
-    _fill_exposure(weights, found, largest)
-    _fill_historical(ordered, tail, count, found)
     moments = scenarios.mean, scenarios.deviation, scenarios.covariance
-    _fill_parametric(weights, *moments, z, density / (1 - confidence), found, component)
+    _fill(weights, ordered, tail, count, *moments, z, density / (1 - confidence), found, largest, component)
     gross, net, concentration, herfindahl, *losses = found
     return Exposure(gross, net, concentration, largest, herfindahl), TailRisk._make((*losses, component))
+
+
+@compiled
+def _fill(
+    weights: Floats,
+    ordered: Floats,
+    tail: float,
+    count: int,
+    mean: Floats,
+    deviations: Floats,
+    covariance: Floats,
+    z: float,
+    reach: float,
+    found: Floats,
+    largest: Places,
+    component: Floats,
+) -> None:
+    _fill_exposure(weights, found, largest)
+    _fill_historical(ordered, tail, count, found)
+    _fill_parametric(weights, mean, deviations, covariance, z, reach, found, component)
 
 
 @compiled

@@ -138,6 +138,7 @@ def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Ex
     return exposure(weights), tail_risk(scenarios, weights, confidence)
 
 
+@lru_cache(maxsize=64)
 def tail_of(confidence: float, scenarios: int) -> tuple[float, int]:
     """How many of the scenarios are beyond the confidence, as a fraction and rounded up; ValueError outside (0, 1)."""
     if not 0 < confidence < 1:
