@@ -160,13 +160,13 @@ class Risk:
 
     def breaches(self, _: Call) -> Breaches:
         """The limits that held portfolios exceed"""
-        if self._checked != self._prices.changes:
-            self._check_all()
+        self._check_new_prices()
         return Breaches(breaches=self._seen.noted(self._book.breaches))
 
     def acknowledge(self, call: Call) -> Breaches:
         """Note who has seen an open breach, everywhere; it is listed until the portfolio is inside the limit again"""
         seen: Acknowledgement = call.read(Acknowledgement)
+        self._check_new_prices()
         if not self._seen.put(seen):
             raise invalid(f"'{seen.portfolio_id}' has no open breach of '{seen.limit_id}'", "limit_id")
         return self.breaches(call)
@@ -187,6 +187,11 @@ class Risk:
             self._book.remove(limit_id)
         else:
             self._book.put(limit)
+            self._check_all()
+
+    def _check_new_prices(self) -> None:
+        """Breaches follow the prices when somebody asks for them, not at every price."""
+        if self._checked != self._prices.changes:
             self._check_all()
 
     def _check_all(self) -> None:
