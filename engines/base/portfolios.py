@@ -37,11 +37,11 @@ class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def quantities_of(positions: Sequence[Position], columns: Mapping[str, int], field: str) -> Floats:
     """Shares by column, several lots of one symbol added up; raises Problem 422 for symbols without a column."""
     quantities = [0.0] * len(columns)  # single numbers of an array cost more to add to
-    for position in positions:
-        column = columns.get(position.symbol)
-        if column is None:
-            raise Problem.of(_unpriced(positions, columns, field))
-        quantities[column] += position.quantity
+    try:
+        for position in positions:
+            quantities[columns[position.symbol]] += position.quantity
+    except KeyError:
+        raise Problem.of(_unpriced(positions, columns, field)) from None
     return np.array(quantities)
 
 
