@@ -1,16 +1,18 @@
-"""One engine on a port, in one of three ways: what benchmarks/engines.py sends its load to.
+"""One engine on a port, in one of four ways: what benchmarks/engines.py sends its load to.
 
-    python benchmarks/serve_engine.py lane|routes|dict ENGINE PRICES serve PORT
-    python benchmarks/serve_engine.py lane|routes|dict ENGINE PRICES time METHOD PATH < BODY
+    python benchmarks/serve_engine.py lane|routes|dict|bare ENGINE PRICES serve PORT
+    python benchmarks/serve_engine.py lane|routes|dict|bare ENGINE PRICES time METHOD PATH < BODY
 
 The second prints the microseconds of one request inside the application, without a socket: the least of many timings.
 
 lane is what ships. routes is the same application without the fast lane. dict is FastAPI as its tutorial has it: a
-handler that returns a dictionary, a body that pydantic reads, and the same numbers from the same model.
+handler that returns a dictionary, a body that pydantic reads, and the same numbers from the same model. bare reads the
+body and sends as many bytes as the engine would: the server's own cost.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import socket
 import sys
@@ -22,13 +24,13 @@ import msgspec
 import uvloop
 from fastapi import FastAPI
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # not this folder, where `engines` is a script
 
 from engines.base.app import create_api, create_app
-from engines.base.asgi import Instrument
+from engines.base.asgi import Instrument, read_body, send_body
 from engines.base.engine import Call, Engine
 from engines.base.lifecycle import Lifecycle, Phase
 from engines.base.metrics import Metrics
@@ -36,7 +38,8 @@ from engines.base.portfolios import Portfolio, Position, quantities_of
 from engines.base.server import EngineServer
 from engines.base.settings import Settings
 
-LOOPS, REQUESTS = 40, 300
+LOOPS, REQUESTS = 200, 60
+ANSWER = {"analytics": 650, "risk": 1_500}  # bytes
 
 
 class Lot(BaseModel):
@@ -82,8 +85,20 @@ def dictionary(reply: object) -> dict[str, Any]:
     return found
 
 
+def bare(size: int) -> ASGIApp:
+    """The same answer to everything."""
+
+    async def answer(_: Scope, receive: Receive, send: Send) -> None:
+        await read_body(receive)
+        await send_body(send, 200, b" " * size, "application/json")
+
+    return answer
+
+
 def application(way: str, engine: Engine, settings: Settings, lifecycle: Lifecycle) -> ASGIApp:
-    """The engine behind one of the three."""
+    """The engine behind one of the four."""
+    if way == "bare":
+        return bare(ANSWER[settings.engine])
     if way == "dict":
         return tutorial(engine)
     if way == "routes":
@@ -127,6 +142,7 @@ def main(way: str, name: str, prices: str, what: str, *rest: str) -> None:
         EngineServer(app, engine, lifecycle, 0).run([socket.create_server(("127.0.0.1", port))])
     else:
         engine.load()
+        gc.freeze()  # as the server does
         lifecycle.phase = Phase.READY
         print(uvloop.run(least(app, rest[0], rest[1], sys.stdin.buffer.read())) * 1e6)
 

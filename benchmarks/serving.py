@@ -45,11 +45,12 @@ LOADS = {
 LANES = ("lane, numba", "lane, numpy") if compiled.AVAILABLE else ("lane, numpy",)
 SERVE = {"lane": "lane", "FastAPI without the lane": "routes", "FastAPI with dictionaries": "dict"}
 WAYS = (*LANES, *(f"{way}, numpy" for way in list(SERVE)[1:]))
+BARE = "uvicorn alone"  # which reads the body and sends as many bytes back, computing nothing: no way can cost less
 
 
 def ways_of(load: Load) -> tuple[str, ...]:
     """Batches are measured as they ship; for the rest, what they would cost otherwise too."""
-    return LANES if load.items > 1 else WAYS
+    return LANES if load.items > 1 else (*WAYS, BARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def lua(method: str, content: str) -> str:
 
 def command(engine: str, way: str, prices: Path) -> list[str]:
     """Of benchmarks/serve_engine.py, on the first core."""
-    serve = SERVE[way.rpartition(", ")[0]]
+    serve = "bare" if way == BARE else SERVE[way.rpartition(", ")[0]]
     return ["taskset", "-c", "0", sys.executable, "benchmarks/serve_engine.py", serve, engine, str(prices)]
 
 

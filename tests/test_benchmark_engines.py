@@ -51,7 +51,7 @@ def test_plain_factors_are_the_models(closes: np.ndarray) -> None:
 
 def test_a_computation_is_told_with_its_ratio_and_its_bound() -> None:
     case = Case("risk", {"python": int, "numpy": int}, most={"numpy": 0.03, "numba": 0.02})
-    section = compute_section([case], {"risk": {"python": [1.0, 3.0, 2.0], "numpy": [0.01, 0.04, 0.02]}})
+    section = compute_section([case], {"risk": {"python": [2.0, 3.0, 4.0], "numpy": [0.02, 0.04, 0.03]}})
     assert section.table.splitlines()[1].split() == ["risk", "2", "0.02", "(100x)", "-"]
     assert [str(target) for target in section.targets] == ["met    risk, numpy: 0.02 ms, at most 0.03 ms"]
 

@@ -80,7 +80,13 @@ def test_every_bad_row_is_told_with_its_line(tmp_path: Path) -> None:
         f"{path}:8: KO has a price of 2023-01-03 in line 2 already",
         f"{path}:9: close: is missing",
     ]
-    assert "nothing of it was sent" in refused.value.hint
+    assert "nothing of it was taken" in refused.value.hint
+
+
+def test_a_row_after_a_cell_of_several_lines_keeps_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path / "p.csv", 'symbol,quantity,note\nKO,1,"two\nlines"\nPG,x,\n')
+    with pytest.raises(ConfigError, match=r"p\.csv:4: quantity: 'x' is not a number"):
+        trading.positions(path)
 
 
 def test_a_file_full_of_faults_is_told_in_twenty_lines(tmp_path: Path) -> None:
@@ -97,6 +103,7 @@ def test_a_file_full_of_faults_is_told_in_twenty_lines(tmp_path: Path) -> None:
         ("p.csv", "symbol,shares\nKO,1\n", ":1: no column quantity"),
         ("p.csv", "symbol,quantity\n", "has no rows"),
         ("p.parquet", "symbol,quantity\n", "is no Parquet file"),
+        ("p.csv", "symbol,quantity\nKO," + "1" * 200_000, "is no CSV file: field larger than field limit"),
     ],
 )
 def test_what_is_no_file_of_positions(tmp_path: Path, name: str, text: str, said: str) -> None:
@@ -160,11 +167,17 @@ def test_the_first_engine_that_takes_it_is_sent_everything(served: Any) -> None:
 def test_prices_go_in_pages_and_a_refused_one_is_told_with_its_line(served: Any) -> None:
     one = fleet(engine("risk", port=served.port))
     served.answers += [(200, {}), (202, {}), (200, {}), (422, {"detail": "no prices of 'KO'", "field": "[3].symbol"})]
+    faults = [{"detail": "no prices of 'KO'", "field": f"[{place}].symbol"} for place in (1, 2)]
+    served.answers.append((422, {**faults[0], "errors": faults}))
     assert engines.send_prices(one, ["risk"], batch(5_001)) == engines.Sent("risk", stored=False)
     assert [len(body) for _, body in served.got] == [5_000, 1]
     with pytest.raises(ConfigError) as refused:
         engines.send_prices(one, ["risk"], batch(5_010))
     assert refused.value.message == "prices.csv:5005: no prices of 'KO'"
+    assert "its first 5000 rows were taken" in refused.value.hint
+    with pytest.raises(ConfigError) as refused:
+        engines.send_prices(one, ["risk"], batch(5))
+    assert refused.value.message == "prices.csv:3: no prices of 'KO'\nprices.csv:4: no prices of 'KO'"
 
 
 def test_other_refusals_and_silence(served: Any) -> None:

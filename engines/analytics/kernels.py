@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from engines.analytics.model import DAYS, ROOT, TAIL, Floats, Measures, returns_of
+from engines.analytics.model import DAYS, ROOT, ROUNDING, TAIL, Floats, Measures, returns_of
 from engines.base.compiled import compiled
 
 NO_FLOWS = np.empty((0, 0))
@@ -36,7 +36,7 @@ def _fill(
         cagr = growth ** (DAYS / n) - 1
         alpha = (1 + (mean - rate) - beta * (market - rate)) ** DAYS - 1
         found[0, row], found[1, row], found[2, row], found[3, row] = pnl, growth - 1, cagr, deviation * ROOT
-        found[4, row], found[5, row] = (mean - rate) / deviation * ROOT, (mean - rate) / math.sqrt(short / n) * ROOT
+        found[4, row], found[5, row] = (mean - rate) / deviation * ROOT, (mean - rate) / _rooted(short / n) * ROOT
         found[6, row], found[7, row], found[8, row], found[9, row] = deepest, cagr / deepest, var, cvar
         found[10, row], found[11, row], found[12, row] = beta, alpha, active * ROOT
         found[13, row], found[14, row] = (mean - market) / active * ROOT, wins / n
@@ -61,7 +61,7 @@ def _course(returns: Floats, rate: float) -> tuple[float, float, float, int]:
         wealth *= 1 + change
         peak = max(peak, wealth)
         deepest = max(deepest, 1 - wealth / peak)
-    return wealth, short, deepest, wins
+    return wealth, short, _settled(deepest), wins
 
 
 @compiled
@@ -75,5 +75,19 @@ def _spread(returns: Floats, market: Floats) -> tuple[float, float, float, float
         market_squares += other * other
         products += own * other
         active += (own - other) ** 2
-    ddof = len(returns) - 1
-    return mean, math.sqrt(squares / ddof), products / market_squares, market_mean, math.sqrt(active / ddof)
+    n = len(returns)
+    market_deviation = _rooted(market_squares / n)
+    beta = products / n / (market_deviation * market_deviation)
+    return mean, _rooted(squares / (n - 1)), beta, market_mean, _rooted(active / (n - 1))
+
+
+@compiled
+def _rooted(squares: float) -> float:
+    """As in the model."""
+    return _settled(math.sqrt(squares))
+
+
+@compiled
+def _settled(size: float) -> float:
+    """As in the model."""
+    return 0.0 if size <= ROUNDING else size

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 DAYS = 252
 TAIL = 0.05
 ROOT = math.sqrt(DAYS)
+ROUNDING = 1e-14  # daily returns that differ by no more are the same one, rounded: a ratio over it would be noise
 
 
 class Measures(NamedTuple):
@@ -118,12 +119,12 @@ def _measure(values: Floats, benchmark: Floats, flows: Floats | None, risk_free:
     rate = (1 + risk_free) ** (1 / DAYS) - 1
     mean = np.add.reduce(returns, axis=1) / n
     centred = returns - mean[:, None]
-    deviation = np.sqrt(np.vecdot(centred, centred) / (n - 1))
+    deviation = _rooted(np.vecdot(centred, centred) / (n - 1))
     shortfall = np.minimum(returns - rate, 0.0)
     wealth = wealth_of(returns)
     growth = wealth[:, -1]
     cagr = growth ** (DAYS / n) - 1
-    max_drawdown = np.maximum.reduce(drawdowns(wealth), axis=1)
+    max_drawdown = _settled(np.maximum.reduce(drawdowns(wealth), axis=1))
     var, cvar = tail_loss(returns)
     excess = mean - rate
     pnl = values[:, -1] - values[:, 0]
@@ -134,7 +135,7 @@ def _measure(values: Floats, benchmark: Floats, flows: Floats | None, risk_free:
         cagr=cagr,
         volatility=deviation * ROOT,
         sharpe=excess / deviation * ROOT,
-        sortino=excess / np.sqrt(np.vecdot(shortfall, shortfall) / n) * ROOT,
+        sortino=excess / _rooted(np.vecdot(shortfall, shortfall) / n) * ROOT,
         max_drawdown=max_drawdown,
         calmar=cagr / max_drawdown,
         var_95=var,
@@ -153,7 +154,19 @@ def _against(benchmark: Floats, mean: Floats, centred: Floats, rate: float) -> t
     market = np.add.reduce(benchmark, axis=1) / n
     market_centred = benchmark - market[:, None]
     active = centred - market_centred
-    beta = np.vecdot(centred, market_centred) / np.vecdot(market_centred, market_centred)
+    market_deviation = _rooted(np.vecdot(market_centred, market_centred) / n)
+    beta = np.vecdot(centred, market_centred) / n / (market_deviation * market_deviation)
     alpha = (1 + (mean - rate) - beta * (market - rate)) ** DAYS - 1
-    active_deviation = np.sqrt(np.vecdot(active, active) / (n - 1))
+    active_deviation = _rooted(np.vecdot(active, active) / (n - 1))
     return beta, alpha, active_deviation * ROOT, (mean - market) / active_deviation * ROOT
+
+
+def _rooted(squares: Floats) -> Floats:
+    """A deviation from its mean square."""
+    return _settled(np.sqrt(squares))
+
+
+def _settled(size: Floats) -> Floats:
+    """Zero where it may be rounding alone."""
+    settled: Floats = size * ~(size <= ROUNDING)  # what is not a number stays so
+    return settled

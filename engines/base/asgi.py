@@ -67,7 +67,7 @@ class FastLane:
         except ClientDisconnect:
             await send_body(send, CLIENT_CLOSED, b"", "text/plain")
             return
-        await send_body(send, HTTPStatus.OK, reply, "application/json")
+        await send_body(send, await route.status(), reply, route.media_type)
 
     def _find(self, scope: Scope) -> tuple[Route, str] | None:
         if scope["type"] != "http" or scope["query_string"]:

@@ -75,15 +75,17 @@ class PriceBook:
     def put(self, call: Call) -> Loaded:
         """Add closes of days after the bundled ones, or correct them, in every replica of every engine"""
         updates: list[PriceUpdate] = call.read(Updates)
-        for place, update in enumerate(updates):
-            self._check(update, f"[{place}].")
+        found = (self._fault(update, f"[{place}].") for place, update in enumerate(updates))
+        if faults := [fault for fault in found if fault]:
+            raise Problem.of(faults)
         for update in updates:
             self._table.put(_key(update), update.close)
         return Loaded(prices=len(updates), until=str(self.current.dates[-1]))
 
     def accept(self, update: PriceUpdate, version: int) -> Put:
         """Take a price of the bus; what is returned stores it. Raises Problem."""
-        self._check(update, "")
+        if fault := self._fault(update, ""):
+            raise fault
         document = msgspec.json.encode(update.close)
         self._state.learn(self.KIND, _key(update), version, document)
         return Put(self.KIND, _key(update), version, document)
@@ -91,11 +93,12 @@ class PriceBook:
     async def _stored(self) -> bool:
         return await is_stored(self._state)
 
-    def _check(self, update: PriceUpdate, field: str) -> None:
+    def _fault(self, update: PriceUpdate, field: str) -> Problem | None:
         if update.symbol not in self._known:
-            raise invalid(f"there are no prices of '{update.symbol}'", f"{field}symbol")
+            return invalid(f"there are no prices of '{update.symbol}'", f"{field}symbol")
         if update.date <= self._last:
-            raise invalid(f"the bundled prices end with {self._last}; give a later day", f"{field}date")
+            return invalid(f"the bundled prices end with {self._last}; give a later day", f"{field}date")
+        return None
 
     def _changed(self, _key: str, _close: float | None) -> None:
         self._current = None

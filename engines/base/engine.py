@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Any, Protocol
@@ -27,11 +28,17 @@ class Call:
     def read(self, type_: Any) -> Any:
         """The body as `type_`; raises Problem (400 not JSON, 422 not of that shape, naming the field)."""
         try:
-            return msgspec.json.decode(self.body, type=type_)
+            return _decoder(type_).decode(self.body)
         except msgspec.ValidationError as error:
             raise from_validation(error) from None
         except msgspec.DecodeError as error:
             raise Problem(HTTPStatus.BAD_REQUEST, f"not JSON: {error}", "body") from None
+
+
+@lru_cache
+def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
+    """Made once a type: msgspec works a union out anew at each call."""
+    return msgspec.json.Decoder(type_)
 
 
 class Reply(msgspec.Struct, kw_only=True):

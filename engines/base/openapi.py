@@ -18,7 +18,8 @@ from engines.base.problem import MEDIA_TYPE
 REF = "#/components/schemas/{name}"
 PROBLEM = {
     "title": "Problem",
-    "description": "What is wrong (RFC 9457); `field` names the part of the request that it is about.",
+    "description": "What is wrong (RFC 9457); `field` names the part of the request that it is about. "
+    "Of several faults it is the first, and `errors` has them all.",
     "type": "object",
     "properties": {
         "type": {"type": "string"},
@@ -26,6 +27,14 @@ PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "field": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"detail": {"type": "string"}, "field": {"type": "string"}},
+                "required": ["detail", "field"],
+            },
+        },
     },
     "required": ["type", "title", "status", "detail"],
 }

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from engines.base.fields import Amount, Name, Quantity
 from engines.base.prices import Floats, Prices
-from engines.base.problem import invalid
+from engines.base.problem import Problem, invalid
 
 EQUITY = 10_000_000.0
 YEAR = 252
@@ -35,14 +35,22 @@ class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def quantities_of(positions: Sequence[Position], columns: Mapping[str, int], field: str) -> Floats:
-    """Shares by column, several lots of one symbol added up; raises Problem 422 for a symbol without a column."""
+    """Shares by column, several lots of one symbol added up; raises Problem 422 for symbols without a column."""
     quantities = [0.0] * len(columns)  # single numbers of an array cost more to add to
-    for place, position in enumerate(positions):
-        column = columns.get(position.symbol)
-        if column is None:
-            raise invalid(f"there are no prices of '{position.symbol}'", f"{field}[{place}].symbol")
-        quantities[column] += position.quantity
+    try:
+        for position in positions:
+            quantities[columns[position.symbol]] += position.quantity
+    except KeyError:
+        raise Problem.of(_unpriced(positions, columns, field)) from None
     return np.array(quantities)
+
+
+def _unpriced(positions: Sequence[Position], columns: Mapping[str, int], field: str) -> list[Problem]:
+    return [
+        invalid(f"there are no prices of '{position.symbol}'", f"{field}[{place}].symbol")
+        for place, position in enumerate(positions)
+        if position.symbol not in columns
+    ]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Errors that the caller can act on, as application/problem+json (RFC 9457)."""
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
@@ -10,16 +12,28 @@ _NAMED_FIELD = re.compile(r"(?:missing required|contains unknown) field `([^`]+)
 
 
 class Problem(Exception):
-    """A request that cannot be answered: what is wrong, and which field of the request it is about."""
+    """A request that cannot be answered: what is wrong, and which field of the request it is about.
 
-    def __init__(self, status: HTTPStatus, detail: str, field: str | None = None) -> None:
+    Of several faults it is the first one, with all of them as `errors`.
+    """
+
+    def __init__(
+        self, status: HTTPStatus, detail: str, field: str | None = None, errors: Sequence["Problem"] = ()
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.field = field
+        self.errors = errors
+
+    @classmethod
+    def of(cls, faults: Sequence["Problem"]) -> "Problem":
+        """One problem for one or more faults."""
+        first = faults[0]
+        return cls(first.status, first.detail, first.field, faults if len(faults) > 1 else ())
 
     def body(self) -> bytes:
-        members: dict[str, str | int] = {
+        members: dict[str, Any] = {
             "type": "about:blank",
             "title": self.status.phrase,
             "status": self.status.value,
@@ -27,6 +41,8 @@ class Problem(Exception):
         }
         if self.field is not None:
             members["field"] = self.field
+        if self.errors:
+            members["errors"] = [{"detail": error.detail, "field": error.field} for error in self.errors]
         return msgspec.json.encode(members)
 
 

@@ -20,12 +20,7 @@ log = logging.getLogger("nautilus.engine")
 
 def run() -> int:
     """Serve the engine of NAUTILUS_ENGINE until it is told to stop; the exit code is `__main__`'s."""
-    try:
-        settings = Settings.from_environment(os.environ)
-        service = service_of(settings.engine)
-    except SettingsError as error:
-        print(f"engines.base: {error}", file=sys.stderr)
-        return 2
+    settings, service = configured()
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {settings.replica} %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     bus = open_bus(settings)
@@ -44,6 +39,16 @@ def run() -> int:
         log.error("the engine could not load its data", exc_info=server.failure)
         return 1
     return 0
+
+
+def configured() -> tuple[Settings, ModuleType]:
+    """The settings in the environment and the service of their engine; exits with 2 where they are wrong."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        return settings, service_of(settings.engine)
+    except SettingsError as error:
+        print(f"engines.base: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def open_bus(settings: Settings) -> Bus:

@@ -71,6 +71,10 @@ class Table(Generic[T]):
         """Delete a key, whether or not it is known here."""
         self._state.write(self._kind, key, DELETED)
 
+    def withdraw(self, key: str) -> None:
+        """Delete what is known here of a key; what somebody else has written since stays."""
+        self._state.write(self._kind, key, DELETED, self.version(key) + 1)
+
     def take(self, key: str, entry: Entry) -> None:
         """Make an entry the newest; one that cannot be read counts as deleted."""
         value: T | None = None
@@ -108,10 +112,11 @@ class State:
             self._clock = max(time.time_ns() // 1000, self._clock + 1)
             return self._clock
 
-    def write(self, kind: str, key: str, document: bytes) -> None:
-        """A write of this replica's own: it is kept until it is stored."""
+    def write(self, kind: str, key: str, document: bytes, version: int | None = None) -> None:
+        """A write of this replica's own, now unless a version is given: it is kept until it is stored."""
         with self._lock:
-            entry = Entry(self.now(), document)
+            entry = Entry(self.now() if version is None else version, document)
+            self._clock = max(self._clock, entry.version)
             self._keep((kind, key), entry)
             self.tables[kind].take(key, entry)
         if self.replication is not None:

@@ -4,26 +4,10 @@ An image build does it, so that an engine that cannot load fails there, and so t
 kernels. Exit codes: 0 loaded, 2 the settings are wrong; an engine that cannot load ends with its traceback.
 """
 
-import os
-import sys
-
 from engines.base import compiled
-from engines.base.run import service_of
-from engines.base.settings import Settings, SettingsError
-
-
-def main() -> int:
-    """The exit code."""
-    try:
-        settings = Settings.from_environment(os.environ)
-        service = service_of(settings.engine)
-    except SettingsError as error:
-        print(f"engines.base.warm: {error}", file=sys.stderr)
-        return 2
-    service.create(settings).load()
-    print(f"{settings.engine} loads, and computes with {compiled.PATH}")
-    return 0
-
+from engines.base.run import configured
 
 if __name__ == "__main__":
-    sys.exit(main())
+    settings, service = configured()
+    service.create(settings).load()
+    print(f"{settings.engine} loads, and computes with {compiled.PATH}")

@@ -35,9 +35,11 @@ class Events:
         return [put, Publish(topic(SCORES, update.symbol), said)]
 
     def _scores(self) -> model.Floats:
-        """Scores (families, stocks) on the newest day: the mean of a family's z-scores over all windows."""
+        """Scores (families, stocks) on the newest day: the mean of a family's z-scores, where a window has one."""
         year = self._prices.current
         market = np.broadcast_to(year.index, (len(year.symbols), len(year.dates)))
-        scores = model.z_scores(factors(year.closes.T, market))
-        means: model.Floats = np.nanmean(scores.reshape(len(model.FAMILIES), -1, len(year.symbols)), axis=1)
+        scores = model.z_scores(factors(year.closes.T, market)).reshape(len(model.FAMILIES), -1, len(year.symbols))
+        defined = np.isfinite(scores)
+        with np.errstate(invalid="ignore"):
+            means: model.Floats = np.where(defined, scores, 0).sum(axis=1) / defined.sum(axis=1)
         return means

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from engines.base.compiled import compiled
-from engines.factor.model import DAYS, FAMILIES, WINDOWS, Floats, Places, require
+from engines.factor.model import DAYS, FAMILIES, ROUNDING, WINDOWS, Floats, Places, require
 
 
 def factors(closes: Floats, market: Floats, windows: tuple[int, ...] = WINDOWS) -> Floats:
@@ -18,6 +18,13 @@ def factors(closes: Floats, market: Floats, windows: tuple[int, ...] = WINDOWS) 
     closes, market = (np.require(levels, requirements=["C", "W"]) for levels in (closes, market))
     _fill(closes, market, spans[order], order, values)
     return values.reshape(-1, len(closes))
+
+
+@compiled
+def _variance(square: float, mean: float, w: int) -> float:
+    """As in the model."""
+    variance = square - mean * mean
+    return variance if variance > w * ROUNDING * (square + ROUNDING) else 0.0
 
 
 @compiled
@@ -65,7 +72,7 @@ def _walk(closes: Floats, market: Floats, spans: Places, order: Places, found: F
         column = order[place]
         reached = closes[days - 1 - w] / newest
         m, m2, m3, m4 = first / w, second / w, third / w, fourth / w
-        variance = m2 - m * m
+        variance = _variance(m2, m, w)
         mean = prices / w
         found[0, column] = 1 / reached - 1
         found[1, column] = 1 / (1 + mean) - 1
@@ -76,5 +83,5 @@ def _walk(closes: Floats, market: Floats, spans: Places, order: Places, found: F
         found[6, column] = 100 * (1 - low) / (high - low)
         found[7, column] = 50 * (1 + (1 - reached) / moved)
         found[8, column] = best
-        spread = market_squares / w - (markets / w) * (markets / w)
+        spread = _variance(market_squares / w, markets / w, w)
         found[9, column] = (products / w - (m + mean_return) * (markets / w)) / spread

@@ -2,7 +2,7 @@
 
 Ten families of factors over forty windows, every window of one instrument from a single pass: with the newest day
 first, the cumulative sum up to place w - 1 is the sum over the last w days. A factor that is not defined (a division by
-a volatility of zero) is not finite.
+a volatility of zero, as of a stock that was not traded) is not finite.
 
 Amihud's illiquidity needs volume, which the bundled prices do not have; Bali's MAX stands in its place.
 """
@@ -17,6 +17,7 @@ Places = NDArray[np.intp]
 
 DAYS = 252
 WINDOWS = tuple(range(6, 246, 6))
+ROUNDING = 2.0**-50  # of each number that a mean of squares is made of
 BLOCK = 64  # instruments worked on at once, so that their sums stay in the processor's cache
 
 FAMILIES = {
@@ -110,7 +111,7 @@ def _shape(returns: Floats, spans: Places) -> Iterator[Floats]:
     squared = centred * centred
     first, second = _sums(centred, spans) / spans, _sums(squared, spans) / spans
     third, fourth = _sums(squared * centred, spans) / spans, _sums(squared * squared, spans) / spans
-    variance = second - first * first
+    variance = _variance(second, first, spans)
     yield np.sqrt(variance * (spans / (spans - 1)) * DAYS)
     yield (third - first * (3 * second - 2 * first * first)) / (variance * np.sqrt(variance))
     yield (fourth - first * (4 * third - first * (6 * second - 3 * first * first))) / (variance * variance) - 3
@@ -119,14 +120,35 @@ def _shape(returns: Floats, spans: Places) -> Iterator[Floats]:
 def _beta(returns: Floats, market: Floats, spans: Places) -> Floats:
     mean, market_mean = _sums(returns, spans) / spans, _sums(market, spans) / spans
     covariance = _sums(returns * market, spans) / spans - mean * market_mean
-    return covariance / (_sums(market * market, spans) / spans - market_mean * market_mean)
+    return covariance / _variance(_sums(market * market, spans) / spans, market_mean, spans)
+
+
+def _variance(square: Floats, mean: Floats, spans: Places) -> Floats:
+    """From the mean square of w numbers and their mean; zero where rounding alone may have left it."""
+    variance = square - mean * mean
+    return np.where(variance > spans * ROUNDING * (square + ROUNDING), variance, 0)
 
 
 def z_scores(values: Floats, tail: float = 0.01) -> Floats:
-    """Standard scores (population) along the last axis, after winsorising at the `tail` and 1 - `tail` quantiles."""
+    """Standard scores (population) along the last axis, after winsorising at the `tail` and 1 - `tail` quantiles.
+
+    What is not finite has no score (NaN) and counts for nothing; nor has any where all values are the same.
+    """
+    defined = np.isfinite(values)
+    if defined.all():
+        return _standardised(values, tail)
+    scores = np.full(values.shape, np.nan)
+    for row in np.ndindex(values.shape[:-1]):
+        if (some := defined[row]).any():
+            scores[row][some] = _standardised(values[row][some], tail)
+    return scores
+
+
+def _standardised(values: Floats, tail: float) -> Floats:
     low, high = np.quantile(values, [tail, 1 - tail], axis=-1, keepdims=True)
     kept = np.clip(values, low, high)
-    scores: Floats = (kept - kept.mean(axis=-1, keepdims=True)) / kept.std(axis=-1, keepdims=True)
+    deviation = np.where(high > low, kept.std(axis=-1, keepdims=True), np.nan)
+    scores: Floats = (kept - kept.mean(axis=-1, keepdims=True)) / deviation
     return scores
 
 

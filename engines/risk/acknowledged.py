@@ -35,9 +35,10 @@ class Acknowledgements:
         ]
 
     def _closed(self, portfolio_id: str, limit_id: str) -> None:
+        """Every replica finds this out by itself, some late: by then it may be open, and acknowledged, again."""
         key = _key(portfolio_id, limit_id)
         if self._table.get(key) is not None:
-            self._table.delete(key)
+            self._table.withdraw(key)
 
 
 def _key(portfolio_id: str, limit_id: str) -> str:

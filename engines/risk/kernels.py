@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from engines.base.compiled import compiled
-from engines.risk.model import TINY, Exposure, Floats, Places, Scenarios, TailRisk, normal, tail_of
+from engines.risk.model import ROUNDING, TINY, Exposure, Floats, Places, Scenarios, TailRisk, normal, tail_of
 
 
 def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Exposure, TailRisk]:
@@ -14,11 +14,30 @@ def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Ex
     z, density = normal(confidence)
     ordered = np.sort(weights @ scenarios.returns.T, axis=1)
     found, largest, component = np.empty((8, len(weights))), np.empty(len(weights), np.intp), np.empty(weights.shape)
-    _fill_exposure(weights, found, largest)
-    _fill_historical(ordered, tail, count, found)
-    _fill_parametric(weights, scenarios.mean, scenarios.covariance, z, density / (1 - confidence), found, component)
+    moments = scenarios.mean, scenarios.deviation, scenarios.covariance
+    _fill(weights, ordered, tail, count, *moments, z, density / (1 - confidence), found, largest, component)
     gross, net, concentration, herfindahl, *losses = found
     return Exposure(gross, net, concentration, largest, herfindahl), TailRisk._make((*losses, component))
+
+
+@compiled
+def _fill(
+    weights: Floats,
+    ordered: Floats,
+    tail: float,
+    count: int,
+    mean: Floats,
+    deviations: Floats,
+    covariance: Floats,
+    z: float,
+    reach: float,
+    found: Floats,
+    largest: Places,
+    component: Floats,
+) -> None:
+    _fill_exposure(weights, found, largest)
+    _fill_historical(ordered, tail, count, found)
+    _fill_parametric(weights, mean, deviations, covariance, z, reach, found, component)
 
 
 @compiled
@@ -47,11 +66,18 @@ def _fill_historical(ordered: Floats, tail: float, count: int, found: Floats) ->
 
 @compiled
 def _fill_parametric(
-    weights: Floats, mean: Floats, covariance: Floats, z: float, reach: float, found: Floats, component: Floats
+    weights: Floats,
+    mean: Floats,
+    deviations: Floats,
+    covariance: Floats,
+    z: float,
+    reach: float,
+    found: Floats,
+    component: Floats,
 ) -> None:
     assets = len(mean)
     for row in range(len(weights)):
-        expected, variance = 0.0, 0.0
+        expected, variance, unhedged = 0.0, 0.0, 0.0
         for column in range(assets):
             marginal = 0.0
             for other in range(assets):
@@ -59,8 +85,11 @@ def _fill_parametric(
             component[row, column] = marginal
             variance += weights[row, column] * marginal
             expected += weights[row, column] * mean[column]
-        deviation = math.sqrt(max(variance, 0.0))
-        slope = z / (deviation + TINY) if deviation > 0 else 0.0
+            unhedged += abs(weights[row, column]) * deviations[column]
+        if variance <= assets * ROUNDING * unhedged * unhedged:
+            variance = 0.0  # a perfect hedge's, rounded
+        deviation = math.sqrt(variance)
+        slope = z * deviation / (variance + TINY)
         for column in range(assets):
             component[row, column] = weights[row, column] * (slope * component[row, column] - mean[column])
         found[6, row], found[7, row] = z * deviation - expected, reach * deviation - expected

@@ -7,7 +7,7 @@ are positive fractions of equity over one scenario period (a day, for daily retu
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
 TINY = 1e-100  # added where only a portfolio without positions would divide zero by zero
+ROUNDING = 2.0**-50  # of each product that a variance is the sum of
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Scenarios:
             raise ValueError("at least two scenarios are needed")
         covariance = np.cov(returns, rowvar=False).reshape(-1, returns.shape[1])
         return cls(np.ascontiguousarray(returns), returns.mean(axis=0), covariance)
+
+    @cached_property
+    def deviation(self) -> Floats:
+        """Of each asset (m,)."""
+        deviation: Floats = np.sqrt(self.covariance.diagonal())
+        return deviation
 
 
 class Exposure(NamedTuple):
@@ -108,9 +115,12 @@ def parametric(scenarios: Scenarios, weights: Floats, confidence: float) -> tupl
     """
     z, density = normal(confidence)
     marginal = weights @ scenarios.covariance
-    deviation = np.sqrt(np.maximum(np.vecdot(weights, marginal), 0))  # of a perfect hedge it may be rounded below zero
+    variance = np.vecdot(weights, marginal)
+    unhedged = np.abs(weights) @ scenarios.deviation
+    variance *= variance > len(scenarios.mean) * ROUNDING * unhedged * unhedged  # or it is a perfect hedge's, rounded
+    deviation = np.sqrt(variance)
     mean = weights @ scenarios.mean
-    slope = np.where(deviation > 0, z / (deviation + TINY), 0)
+    slope = z * deviation / (variance + TINY)
     component = weights * (slope[:, None] * marginal - scenarios.mean)
     return z * deviation - mean, density / (1 - confidence) * deviation - mean, component
 
@@ -128,6 +138,7 @@ def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Ex
     return exposure(weights), tail_risk(scenarios, weights, confidence)
 
 
+@lru_cache(maxsize=64)
 def tail_of(confidence: float, scenarios: int) -> tuple[float, int]:
     """How many of the scenarios are beyond the confidence, as a fraction and rounded up; ValueError outside (0, 1)."""
     if not 0 < confidence < 1:

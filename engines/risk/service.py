@@ -3,8 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,8 +43,7 @@ SHAPE = ("gross_leverage", "net_leverage", "concentration", "largest", "herfinda
 TAIL = ("historical_var", "historical_es", "parametric_var", "parametric_es")
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """One portfolio, ready for the model: values (m,) of its scenarios' columns, and equity, in currency."""
 
     id: str
@@ -162,13 +160,13 @@ class Risk:
 
     def breaches(self, _: Call) -> Breaches:
         """The limits that held portfolios exceed"""
-        if self._checked != self._prices.changes:
-            self._check_all()
+        self._check_new_prices()
         return Breaches(breaches=self._seen.noted(self._book.breaches))
 
     def acknowledge(self, call: Call) -> Breaches:
         """Note who has seen an open breach, everywhere; it is listed until the portfolio is inside the limit again"""
         seen: Acknowledgement = call.read(Acknowledgement)
+        self._check_new_prices()
         if not self._seen.put(seen):
             raise invalid(f"'{seen.portfolio_id}' has no open breach of '{seen.limit_id}'", "limit_id")
         return self.breaches(call)
@@ -189,6 +187,11 @@ class Risk:
             self._book.remove(limit_id)
         else:
             self._book.put(limit)
+            self._check_all()
+
+    def _check_new_prices(self) -> None:
+        """Breaches follow the prices when somebody asks for them, not at every price."""
+        if self._checked != self._prices.changes:
             self._check_all()
 
     def _check_all(self) -> None:
@@ -220,7 +223,7 @@ class Risk:
         if any(len(row) != len(item.values) for row in item.returns):
             raise invalid(f"every scenario needs {len(item.values)} returns, one per value", f"{field}returns")
         values = np.array(item.values)
-        equity = _equity(values, item.cash, f"{field}values")
+        equity = _equity(values.sum().item() + item.cash, f"{field}values")
         names = [str(column) for column in range(len(item.values))]
         return Subject(
             item.id, values, equity, names, Scenarios.of(np.array(item.returns)), item.confidence, f"{field}values"
@@ -229,8 +232,8 @@ class Risk:
     def _subject(self, portfolio: Portfolio, confidence: float, field: str) -> Subject:
         if self._priced != self._prices.changes:
             self._reprice()
+        equity = _equity(portfolio.quantities.dot(self._closes).item() + portfolio.cash, field)
         values = portfolio.quantities * self._closes
-        equity = _equity(values, portfolio.cash, field)
         return Subject(portfolio.id, values, equity, self._symbols, self._scenarios, confidence, field)
 
     def _assess(self, subjects: Sequence[Subject]) -> list[Assessment]:
@@ -246,9 +249,8 @@ class Risk:
         return [found[place] for place in range(len(subjects))]
 
 
-def _equity(values: Floats, cash: float, field: str) -> float:
+def _equity(equity: float, field: str) -> float:
     """Positions and cash; raises Problem 422 where a weight of it would mean nothing."""
-    equity: float = np.add.reduce(values).item() + cash
     if not equity > 0:
         raise invalid("the portfolio's equity (positions and cash) must be above zero", field)
     return equity
@@ -273,13 +275,14 @@ def _assessment(subject: Subject, figures: dict[str, Any], components: list[floa
     if figures["concentration"] > LEVERAGE:
         raise invalid(f"a position is more than {LEVERAGE:.0f} times the equity", subject.field)
     verdicts = book.judge(subject.id, figures)
+    shares = dict(zip(subject.columns, components, strict=True))
     return Assessment(
         portfolio_id=subject.id,
         approved=not any(verdict.refuses for verdict in verdicts),
         equity=subject.equity,
         largest_position=subject.columns[figures.pop("largest")],
         confidence=subject.confidence,
-        component_var={name: loss for name, loss in zip(subject.columns, components, strict=True) if loss},
+        component_var={name: loss for name, loss in shares.items() if loss} if 0.0 in components else shares,
         limits=verdicts,
         **figures,
     )

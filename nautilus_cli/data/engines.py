@@ -51,9 +51,11 @@ def _send(fleet: Fleet, names: Sequence[str], path: str, body: Any, place: str, 
             continue
         if status in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
             return Sent(name, status == HTTPStatus.OK)
-        detail, field = str(answer.get("detail", "")), str(answer.get("field", ""))
-        if found := re.match(place, field):
-            raise refused(batch.path, [(batch.lines[offset + int(found[1])], detail)])
+        errors = [(str(one.get("field", "")), str(one.get("detail", ""))) for one in answer.get("errors") or [answer]]
+        places = [(re.match(place, field), detail) for field, detail in errors]
+        if faults := [(batch.lines[offset + int(found[1])], detail) for found, detail in places if found]:
+            raise refused(batch.path, faults, before=offset)
+        field, detail = errors[0]
         raise NautilusError(f"{name} refuses it with {status}: {field + ': ' if field else ''}{detail}")
     raise ConfigError(f"no engine takes PUT {path}: {', '.join(names)}", "name one that does with --engine")
 

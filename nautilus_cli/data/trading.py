@@ -61,13 +61,14 @@ def _read(path: Path, columns: tuple[str, ...], read: Callable[[Row], dict[str, 
     return batch
 
 
-def refused(path: Path, faults: Iterable[tuple[int, str]]) -> ConfigError:
-    """All bad rows in one error; nothing was sent."""
+def refused(path: Path, faults: Iterable[tuple[int, str]], before: int = 0) -> ConfigError:
+    """All bad rows in one error; of the file nothing was taken but the rows `before` them."""
     found = list(faults)
     lines = [f"{path}:{line}: {text}" for line, text in found[:SHOWN]]
     if len(found) > SHOWN:
         lines.append(f"and {len(found) - SHOWN} more")
-    return ConfigError("\n".join(lines), "correct what is wrong and load the file again; nothing of it was sent")
+    taken = f"its first {before} rows were taken" if before else "nothing of it was taken"
+    return ConfigError("\n".join(lines), f"correct what is wrong and load the file again; {taken}")
 
 
 def _symbol(row: Row) -> str:

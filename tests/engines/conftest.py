@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from engines.base.engine import Engine
 from engines.base.lifecycle import Lifecycle, Phase
 from engines.base.prices import Prices, extract
 from engines.base.settings import Settings
+from tests.engines.redis_server import KINDS, Server
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "engines" / "base"
@@ -116,3 +118,19 @@ def client_for(settings_for: Callable[[str], Settings]) -> Callable[[str], Clien
         return client_of(service.create(settings), settings)
 
     return client
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A Redis, or a Valkey where there is none."""
+    with closing(Server(tmp_path, KINDS[0])) as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture(params=KINDS)
+def each_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A Redis and a Valkey, in turn."""
+    with closing(Server(tmp_path, request.param)) as server:
+        server.start()
+        yield server

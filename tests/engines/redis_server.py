@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -71,6 +72,16 @@ class Server:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+    def hold(self) -> None:
+        """SIGSTOP: connections stay open, and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """After `hold`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """End it."""

@@ -108,6 +108,24 @@ def test_shorts_and_cash_are_in_the_value() -> None:
     assert values.tolist() == [[115.0, 120.0]]
 
 
+def test_growth_without_a_ripple_has_no_risk_and_no_ratio_over_its_rounding() -> None:
+    values = 100 * 1.01 ** np.arange(61.0)[None, :]
+    found = measure(values, np.full((1, 60), 0.01), risk_free=1.01**252 - 1)
+    assert found.cagr[0] == pytest.approx(1.01**252 - 1)
+    assert [found.volatility[0], found.max_drawdown[0], found.tracking_error[0]] == [0, 0, 0]
+    ratios = (found.sharpe, found.sortino, found.calmar, found.beta, found.alpha, found.information_ratio)
+    assert not np.isfinite(ratios).any()
+
+
+@given(arrays(np.float64, (1, 7), elements=st.sampled_from([1e-9, 1.0, 1.0, 1 + 1e-15, 1.01, 1e6, 1e15])))
+def test_any_values_have_measures_within_their_bounds(values: Floats) -> None:
+    found = measure(values, np.full((1, 6), 0.001))
+    assert (found.volatility >= 0).all()  # and a number
+    assert 0 <= found.max_drawdown[0] <= 1
+    assert 0 <= found.win_rate[0] <= 1
+    assert not np.isfinite([found.beta, found.alpha]).any()  # the benchmark does not move
+
+
 def test_values_without_a_return_are_refused() -> None:
     with pytest.raises(ValueError, match="at least three"):
         returns_of(np.array([[1.0, 2.0]]))

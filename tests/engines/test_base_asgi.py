@@ -50,6 +50,7 @@ class Adder:
             Route("POST", "/slow", self.add, reads=list[float], replies=(Sum,), slow=True),
             Route("GET", "/words/{word}", self.say, replies=(Word,), hot=True),
             Route("GET", "/state", self.state, replies=(Word,)),
+            Route("PUT", "/kept", self.keep, replies=(Word,), hot=True, stored=self.is_stored),
             Route("GET", "/bug", self.fail, hot=True),
             Route("GET", "/plain-bug", self.fail),
         )
@@ -68,6 +69,14 @@ class Adder:
     def state(self, call: Call) -> Word:
         """Say what was loaded, or what was asked"""
         return Word(word=call.query.get("word", self.word))
+
+    def keep(self, call: Call) -> Word:
+        """Keep the word"""
+        self.word = call.read(str)
+        return Word(word=self.word)
+
+    async def is_stored(self) -> bool:
+        return self.word != "away"
 
     def fail(self, _: Call) -> Word:
         """Fail"""
@@ -153,6 +162,8 @@ def test_the_time_is_measured(client: Client, monkeypatch: pytest.MonkeyPatch) -
         ("GET", "/process", None),
         ("DELETE", "/process", None),
         ("HEAD", "/words/a", None),
+        ("PUT", "/kept", b'"here"'),
+        ("PUT", "/kept", b'"away"'),
         ("GET", "/bug", None),
         ("GET", "/state?word=b", None),
     ],
@@ -165,6 +176,11 @@ def test_the_fast_lane_replies_as_fastapi_does(settings: Settings, method: str, 
     full = Client(create_app(engine, settings, lifecycle), lifecycle)
     replies = [without_time(client.request(method, path, content=body)) for client in (plain, full)]
     assert replies[0] == replies[1]
+
+
+@pytest.mark.parametrize(("word", "status"), [("here", 200), ("away", 202)])
+def test_a_write_that_is_only_kept_is_202_in_the_fast_lane_too(client: Client, word: str, status: int) -> None:
+    assert client.request("PUT", "/kept", json=word).status_code == status
 
 
 def test_the_fast_lane_is_taken_by_hot_routes_alone() -> None:

@@ -62,6 +62,23 @@ def test_a_write_is_kept_until_exactly_it_is_stored() -> None:
     assert state.pending(10) == {}
 
 
+def test_what_is_withdrawn_is_gone_unless_somebody_has_written_it_since() -> None:
+    (one, mine), (_, theirs) = replica(), replica()
+    far = 10**16
+    for table in (mine, theirs):
+        table._state.learn("numbers", "a", far, b"1")
+    mine.withdraw("a")
+    assert mine.get("a") is None
+    theirs.put("a", 2)
+    entry = theirs.entries["a"]
+    assert entry.version > far
+    one.learn("numbers", "a", entry.version + 1, entry.document)
+    assert mine.get("a") == 2
+    mine.withdraw("a")
+    mine.put("a", 3)  # within the same microsecond, and newer all the same
+    assert mine.version("a") > entry.version + 2
+
+
 def test_what_is_stored_wins_over_an_older_write_and_not_over_a_newer_one() -> None:
     state, table = replica()
     table.put("a", 1)

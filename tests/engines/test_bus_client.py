@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engines.base.bus import BufferedMessageBusClient, BusOptions, Effect, Message, Publish
+from engines.base.bus import BufferedMessageBusClient, BusOptions, Effect, Message, Publish, link
 from engines.base.bus.topics import Priority
+from engines.base.state import State
 from tests.engines.redis_server import KINDS, Server, until
 
 POSITIONS = "nautilus:bus:trading"
 
 
-@pytest.fixture(params=KINDS)
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path, request.param)
-    server.start()
-    yield server
-    server.close()
+@pytest.fixture
+def server(each_server: Server) -> Server:
+    return each_server
 
 
 def bus_of(server: Server, group: str = "risk", replica: str = "risk-1", **options: Any) -> BufferedMessageBusClient:
@@ -214,6 +210,53 @@ def test_nothing_that_is_published_raises() -> None:
         assert (bus.counters.rejected, bus.buffered) == (2, 1)
         await bus.stop()
         assert [*states, bus.state] == ["off", "connecting", "off"]
+
+    asyncio.run(story())
+
+
+def test_a_redis_that_has_fallen_silent_is_found_out_and_what_is_published_waits(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "HEALTH_SECONDS", 0.05)
+
+    async def story() -> None:
+        state = State()
+        table = state.table("numbers", int)
+        options = server.options(connection_timeout=0.5)
+        bus = BufferedMessageBusClient(options, "risk", "risk-1", state)
+        await bus.start()
+        await until(lambda: bus.state == "connected")
+        server.hold()
+        await until(lambda: not any(one.up for one in bus._links))  # also those that had nothing to say
+        assert bus.state == "degraded"
+        assert bus.publish("trading.positions.p1", 1)
+        table.put("a", 1)
+        server.resume()
+        await until(lambda: bus.state == "connected" and bus.counters.published == 1)
+        await until(lambda: state.stored_up_to(state.serial))
+        await bus.stop()
+
+    asyncio.run(story())
+
+
+def test_without_health_monitoring_an_idle_connection_is_left_alone(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "HEALTH_SECONDS", 0.02)
+
+    def last_command(bus: BufferedMessageBusClient) -> str:
+        name = f"{bus._name}-publisher"
+        return next(one["cmd"] for one in server.client.client_list() if one["name"] == name)
+
+    async def story() -> None:
+        buses = [bus_of(server, replica=name, health_monitoring=name == "asked") for name in ("asked", "left")]
+        for bus in buses:
+            await bus.start()
+        await until(lambda: {bus.state for bus in buses} == {"connected"})
+        await until(lambda: last_command(buses[0]) == "ping")
+        assert last_command(buses[1]) == "script|load"
+        for bus in buses:
+            await bus.stop()
 
     asyncio.run(story())
 

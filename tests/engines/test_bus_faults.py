@@ -7,26 +7,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from engines.base.bus import DEAD_LETTERS, BufferedMessageBusClient, Effect, Message, Publish
 from engines.base.bus.topics import Priority
 from tests.engines.conftest import ROOT
-from tests.engines.redis_server import KINDS, Server, until
+from tests.engines.redis_server import Server, until
 
 TRADING, RISK, SYSTEM = "nautilus:bus:trading", "nautilus:bus:risk", "nautilus:bus:system"
 RATE = 5000  # messages a second
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path, KINDS[0])
-    server.start()
-    yield server
-    server.close()
 
 
 def marking(server: Server, replica: str) -> BufferedMessageBusClient:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from engines.base.bus import BufferedMessageBusClient, Effect, Message, Put
 from engines.base.bus.replication import CHANGES, HASHES, PATIENCE
 from engines.base.state import State, Table, is_stored
-from tests.engines.redis_server import KINDS, Server, until
+from tests.engines.redis_server import Server, until
 
 
-@pytest.fixture(params=KINDS)
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path, request.param)
-    server.start()
-    yield server
-    server.close()
+@pytest.fixture
+def server(each_server: Server) -> Server:
+    return each_server
 
 
 class Replica:

@@ -109,6 +109,38 @@ def test_what_is_not_defined_is_not_finite() -> None:
     }
 
 
+@pytest.mark.parametrize("still", [7, 30])
+def test_a_stock_that_was_not_traded_has_a_volatility_of_zero_and_no_shape(prices: Prices, still: int) -> None:
+    closes, market = prices.closes[-253:].T.copy(), np.repeat([prices.index[-253:]], len(prices.symbols), axis=0)
+    closes[:, -still:] = closes[:, [-still]]
+    found = dict(zip(model.names((6, 60)), model.factors(closes, market, (6, 60)), strict=True))
+    assert (found["volatility_006"] == 0).all()
+    assert not np.isfinite([found["skewness_006"], found["kurtosis_006"]]).any()
+    assert (found["volatility_060"] > 0.01).all()
+    assert_close(found["kurtosis_060"][0], naive(closes[0], market[0], 60)["kurtosis"])
+
+
+def test_nothing_is_measured_against_a_market_that_only_grows(panel: tuple[Floats, Floats]) -> None:
+    closes, _ = panel
+    market = np.broadcast_to(100 * 1.01 ** np.arange(closes.shape[1]), closes.shape)
+    found = dict(zip(model.names(), model.factors(closes, market), strict=True))
+    assert not np.isfinite([found[f"market_beta_{window:03}"] for window in WINDOWS]).any()
+
+
+@given(
+    arrays(np.float64, (2, 9), elements=st.sampled_from([0.5, 1.0, 1.0, 1 + 1e-15, 1.01, 3.0])),
+    st.sampled_from([1e-9, 1.0, 7.3, 1e14]),
+)
+def test_any_prices_have_factors_within_their_bounds(prices: Floats, scale: float) -> None:
+    found = model.factors(prices[:1] * scale, prices[1:] * scale, (2, 5, 8))[:, 0].reshape(len(FAMILIES), 3)
+    named = dict(zip(FAMILIES, found, strict=True))
+    assert (named["volatility"] >= 0).all()  # and a number
+    for name, low, high in (("stochastic_k", 0, 100), ("rsi", 0, 100), ("kurtosis", -2, 8)):
+        values = named[name][np.isfinite(named[name])]
+        assert (values >= low - 1e-6).all(), name
+        assert (values <= high + 1e-6).all(), name
+
+
 def test_impossible_input_is_refused(panel: tuple[Floats, Floats]) -> None:
     closes, market = panel
     with pytest.raises(ValueError, match="shape"):
@@ -125,6 +157,14 @@ def test_scores_are_scipys_after_pandas_clipping(panel: tuple[Floats, Floats]) -
     frame = pd.DataFrame(values.T)
     clipped = frame.clip(frame.quantile(0.01), frame.quantile(0.99), axis=1)
     assert_close(model.z_scores(values), stats.zscore(clipped.to_numpy().T, axis=1))
+
+
+def test_what_has_no_value_has_no_score_and_counts_for_nothing() -> None:
+    values = np.array([[1.0, np.nan, 3.0, np.inf, 8.0], [np.nan] * 5, [4.0] * 5])
+    found = model.z_scores(values)
+    np.testing.assert_array_equal(np.isnan(found[0]), [False, True, False, True, False])
+    assert_close(found[0, [0, 2, 4]], model.z_scores(values[:1, [0, 2, 4]])[0])
+    assert np.isnan(found[1:]).all()
 
 
 @given(

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,19 +20,11 @@ from engines.base.bus import BufferedMessageBusClient
 from engines.base.lifecycle import Lifecycle, Phase
 from engines.base.settings import Settings
 from engines.risk.limits import DEFAULTS
-from tests.engines.redis_server import KINDS, Server, until
+from tests.engines.redis_server import Server, until
 
 FLEET = {"analytics": 2, "risk": 2, "factor": 1}
 ANALYTICS, RISK, FACTORS = "nautilus:bus:analytics", "nautilus:bus:risk", "nautilus:bus:factors"
 CONCENTRATED = {"positions": [{"symbol": "KO", "quantity": 100}], "cash": 100.0, "name": "one stock"}
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path, KINDS[0])
-    server.start()
-    yield server
-    server.close()
 
 
 @dataclass
@@ -222,10 +213,14 @@ def test_a_breach_that_one_replica_acknowledges_is_so_in_all_until_it_closes(ser
         assert (await first.http.post("/risk/breaches/acknowledge", json=words)).status_code == 200
         everyone = [first, second, await start("risk")]
         await all_say(everyone, ["desk 7"])
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        everyone.append(await start("risk"))
+        await all_say(everyone, ["desk 7"])
         wider = {**limit, "threshold": 0.5}
-        assert (await second.http.put(f"/risk/limits/{limit['id']}", json=wider)).status_code == 200
+        assert (await second.http.put(f"/risk/limits/{limit['id']}", json=wider)).is_success  # 202 while it reconnects
         await all_say(everyone, [])
-        assert (await first.http.put(f"/risk/limits/{limit['id']}", json=limit)).status_code == 200
+        assert (await first.http.put(f"/risk/limits/{limit['id']}", json=limit)).is_success
         await all_say([*everyone, await start("risk")], [None])
 
     play(story)
@@ -276,6 +271,16 @@ def test_what_cannot_be_stored_is_refused(
     client = client_for("risk")
     reply = client.request(method, path, json=body) if body is not None else client.request(method, path)
     assert (reply.status_code, reply.json().get("field")) == (status, field)
+
+
+def test_every_fault_is_told_at_once(client_for: Any) -> None:
+    client = client_for("risk")
+    held = {"positions": [{"symbol": symbol, "quantity": 1} for symbol in ("A", "KO", "B")]}
+    faults = client.request("PUT", "/portfolios/p", json=held).json()
+    assert [error["field"] for error in faults["errors"]] == ["positions[0].symbol", "positions[2].symbol"]
+    rows = [{"symbol": "KO", "date": day, "close": 1} for day in ("2023-01-03", "2022-12-28", "2022-12-27")]
+    faults = client.request("PUT", "/prices", json=rows).json()
+    assert (faults["field"], [error["field"] for error in faults["errors"]]) == ("[1].date", ["[1].date", "[2].date"])
 
 
 def test_prices_are_taken_without_a_bus_too(client_for: Any) -> None:

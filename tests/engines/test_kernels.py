@@ -99,6 +99,30 @@ def test_factors_of_what_does_not_move() -> None:
     np.testing.assert_array_equal(factor_kernels.factors(flat, flat, (6,)), factor.factors(flat, flat, (6,)))
 
 
+def test_factors_of_a_stock_that_was_not_traded_and_of_a_market_that_only_grows(prices: Prices) -> None:
+    closes = prices.closes[-253:].T.copy()
+    closes[:, -30:] = closes[:, [-30]]
+    market = np.broadcast_to(100 * 1.01 ** np.arange(253), closes.shape)
+    found, expected = (module.factors(closes, market, (6, 60)) for module in (factor_kernels, factor))
+    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+    some = np.isfinite(found)
+    np.testing.assert_allclose(found[some], expected[some], rtol=1e-8, atol=1e-9)
+
+
+def test_performance_of_growth_without_a_ripple() -> None:
+    steady = (100 * 1.01 ** np.arange(61.0)[None, :], np.full((1, 60), 0.01))
+    for found, expected in zip(analytics_kernels.measure(*steady), analytics.measure(*steady), strict=True):
+        np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+        np.testing.assert_allclose(found[np.isfinite(found)], expected[np.isfinite(found)], rtol=1e-9, atol=1e-14)
+
+
+def test_risk_of_a_hedge(year: Prices) -> None:
+    returns = year.closes[1:, :2] / year.closes[:-1, :2] - 1
+    scenarios = risk.Scenarios.of(np.column_stack([returns, returns @ [0.3, 0.7]]))
+    _, tail = risk_kernels.assess(scenarios, np.array([[0.3, 0.7, -1.0]]), 0.95)
+    np.testing.assert_array_equal(tail.component_var[0], [-0.3, -0.7, 1.0] * scenarios.mean)
+
+
 @pytest.mark.parametrize("kernel", [analytics_kernels.measure, analytics.measure])
 def test_values_without_a_return_are_refused(kernel: Callable[[Floats, Floats], object]) -> None:
     with pytest.raises(ValueError, match="above zero"):

@@ -48,3 +48,21 @@ def test_replicas_agree_on_what_was_seen_also_where_the_breach_is_found_later() 
     check(books[1], 0.1)
     tell(*reversed(states))
     assert first.noted(books[0].breaches)[0].acknowledged is None
+
+
+def test_a_replica_that_learns_late_of_a_closed_breach_keeps_what_was_acknowledged_since() -> None:
+    states, books = (State(), State()), (LimitBook(), LimitBook())
+    first, second = (Acknowledgements(book, state) for book, state in zip(books, states, strict=True))
+    for book in books:
+        check(book, 0.4)
+    assert first.put(SEEN)
+    tell(*states)
+    check(books[0], 0.1)
+    check(books[0], 0.4)
+    assert first.put(SEEN)  # again, of the breach that is open now
+    check(books[1], 0.1)
+    tell(*states)
+    tell(*reversed(states))
+    check(books[1], 0.4)
+    for acknowledgements, book in zip((first, second), books, strict=True):
+        assert acknowledgements.noted(book.breaches)[0].acknowledged is not None

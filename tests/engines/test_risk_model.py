@@ -172,6 +172,20 @@ def test_a_perfect_hedge_has_no_risk_and_no_gap_in_its_figures() -> None:
     assert found.component_var[0] == pytest.approx(-0.32068776 * returns.mean(axis=0), abs=1e-12)
 
 
+@given(
+    arrays(np.float64, (30, 2), elements=st.floats(-0.5, 0.5)),
+    st.floats(0.01, 0.99),
+    st.sampled_from([1e-6, 1.0, 3.2, 1e6]),
+)
+def test_a_replica_sold_against_its_parts_has_no_risk(returns: Floats, share: float, size: float) -> None:
+    parts = np.array([share, 1 - share])
+    scenarios = Scenarios.of(np.column_stack([returns, returns @ parts]))
+    weights = size * np.array([[*parts, -1.0]])
+    found = tail_risk(scenarios, weights, 0.95)
+    np.testing.assert_allclose(found.component_var, -weights * scenarios.mean, rtol=1e-9, atol=1e-12 * size)
+    assert found.parametric_var == pytest.approx(0, abs=1e-14 * size)
+
+
 @given(scenario_sets, some_weights, confidences, confidences)
 def test_losses_grow_with_the_confidence(returns: Floats, weights: Floats, one: float, other: float) -> None:
     low, high = (tail_risk(Scenarios.of(returns), weights, value) for value in sorted((one, other)))

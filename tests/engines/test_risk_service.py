@@ -116,6 +116,14 @@ def test_an_open_breach_is_acknowledged_and_stays_listed(client: Client) -> None
     assert set(listed.values()) == {None}
 
 
+def test_a_breach_that_a_price_has_opened_is_acknowledged_before_anybody_has_listed_it(client: Client) -> None:
+    words = {"portfolio_id": "portfolio_012", "limit_id": "single-name-concentration", "by": "desk 7"}
+    assert client.post("/risk/breaches/acknowledge", words).status_code == 422
+    client.request("PUT", "/prices", json=[{"symbol": "KO", "date": "2023-01-03", "close": 1000.0}])
+    listed = client.post("/risk/breaches/acknowledge", words).json()["breaches"]
+    assert [breach["acknowledged"]["by"] for breach in listed if breach["acknowledged"]] == ["desk 7"]
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -84,8 +84,11 @@ def files(world: World) -> None:
     assert "portfolio desk: 2 positions taken by analytics" in world.run("load", "portfolio", "desk.csv").stdout
     served_by_all(world, "analytics", "/analytics/calculate/desk", 1)
     served_by_all(world, "risk", "/risk/check/desk", 2)
-    (world.folder / "prices.csv").write_text("date,symbol,close\n2023-01-03,KO,63\n2023-01-03,NONE,1\n")
-    assert "prices.csv:3: there are no prices of 'NONE'" in world.run("load", "prices", "prices.csv", code=2).stderr
+    wrong = "date,symbol,close\n2023-01-03,KO,63\n2023-01-03,NONE,1\n2022-01-03,KO,1\n"
+    (world.folder / "prices.csv").write_text(wrong)
+    told = world.run("load", "prices", "prices.csv", code=2).stderr
+    assert "prices.csv:3: there are no prices of 'NONE'" in told
+    assert "prices.csv:4: the bundled prices end with" in told
     (world.folder / "prices.csv").write_text("date,symbol,close\n2023-01-03,KO,63\n")
     world.run("load", "prices", "prices.csv")
 

@@ -4,9 +4,8 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from time import monotonic, time
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
@@ -28,8 +27,7 @@ TRIES = 20  # on fresh state, before a message is left for later
 log = logging.getLogger("nautilus.bus")
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One message as it was given to this consumer."""
 
     stream: bytes
@@ -37,17 +35,18 @@ class Delivery:
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Handled:
+class Handled(NamedTuple):
     """A message whose handler has run, what shall happen because of it, and how a commit is told so."""
 
     delivery: Delivery
     effects: list[Effect]
-    words: list[Argument]
+    words: list[Argument]  # none where nothing follows: it is acknowledged alone
 
     @classmethod
     def of(cls, delivery: Delivery, effects: list[Effect], group: str) -> "Handled":
         """Raises TopicError and TypeError for what cannot be published."""
+        if not effects:
+            return cls(delivery, effects, [])
         words: list[Argument] = [delivery.stream, delivery.entry, delivery.message.id, len(effects)]
         now = int(time() * 1e6)
         for number, effect in enumerate(effects):

@@ -13,7 +13,6 @@ from engines.base.bus.link import Script, Wire
 from engines.base.bus.options import BusOptions
 
 BATCH = 512
-HEALTH_SECONDS = 2.0  # an idle connection is asked this often
 FOR_GOOD = (b"WRONGTYPE", b"ERR")  # refusals that no later try can change
 
 
@@ -92,9 +91,6 @@ class Flusher:
             self._sleeping = False
             return
         try:
-            async with asyncio.timeout(HEALTH_SECONDS if self._options.health_monitoring else None):
-                await self._wake.wait()
-        except TimeoutError:
-            await wire.call("PING")
+            await wire.idle(self._wake, self._options.health_monitoring)
         finally:
             self._sleeping = False

@@ -18,6 +18,7 @@ from redis.retry import Retry
 from engines.base.bus.options import BusOptions
 
 FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0  # seconds before the next try, and the most that doubling makes of it
+HEALTH_SECONDS = 2.0  # an idle connection is asked this often
 LUA = Path(__file__).parent
 
 Argument = str | bytes | int | float
@@ -55,6 +56,15 @@ class Wire:
         if isinstance(answer, ResponseError):
             raise answer
         return answer
+
+    async def idle(self, wake: asyncio.Event, monitored: bool) -> None:
+        """Wait for `wake`; a monitored connection is asked meanwhile whether it lives."""
+        while not wake.is_set():
+            try:
+                async with asyncio.timeout(HEALTH_SECONDS if monitored else None):
+                    await wake.wait()
+            except TimeoutError:
+                await self.call("PING")
 
     async def load_scripts(self) -> None:
         """Make every script known to the server."""

@@ -37,7 +37,8 @@ class Message(NamedTuple):
     @classmethod
     def of(cls, fields: list[bytes]) -> "Message":
         """Read the fields of an entry, in any order; raises Malformed."""
-        values = dict(zip(fields[::2], fields[1::2], strict=True))
+        keys_and_values = iter(fields)
+        values = dict(zip(keys_and_values, keys_and_values, strict=True))
         try:
             return cls(values[b"i"].decode(), values[b"t"].decode(), int(values[b"a"]), values[b"d"])
         except (KeyError, ValueError) as error:

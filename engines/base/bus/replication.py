@@ -24,6 +24,7 @@ class Replicator:
 
     def __init__(self, state: State, options: BusOptions, replica: str) -> None:
         self._state = state
+        self._monitored = options.health_monitoring
         self._options = options
         self.follower = Link(options, f"{replica}-state")
         self.writer = Link(options, f"{replica}-writes")
@@ -71,7 +72,7 @@ class Replicator:
                 elif self._stopping:
                     return
                 else:
-                    await self._written.wait()
+                    await wire.idle(self._written, self._monitored)
                     self._written.clear()
         finally:
             self.writer.up = False
