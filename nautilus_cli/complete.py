@@ -16,8 +16,9 @@ def engines(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def benched(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The engines that begin so: services speak no HTTP."""
-    return sorted(name for name in section(ctx, "engines") if name.startswith(incomplete))
+    """The engines that begin so, for services speak no HTTP, and the commands of `nautilus bench`."""
+    names = {*section(ctx, "engines"), *getattr(ctx.command, "commands", ())}
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def counts(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -88,7 +88,6 @@ for command in (
     rollback.rollback,
     history.history,
     status.status,
-    bench.bench,
     build.build,
     config.config,
     doctor.doctor,
@@ -98,6 +97,7 @@ for command in (
     watch.watch,
 ):
     app.command()(command)
+app.add_typer(bench.app, name="bench")
 app.add_typer(bus.app, name="bus")
 app.add_typer(load.app, name="load")
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec.run)
