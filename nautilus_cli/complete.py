@@ -64,3 +64,10 @@ def parsed(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def saved_runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The saved runs that begin so, the newest first."""
+    files = ctx.find_root().params.get("files") or [Path("engines.yaml")]
+    kept = (Path(files[0]).parent / ".nautilus/bench").glob("*.json")
+    return sorted((path.stem for path in kept if path.stem.startswith(incomplete)), reverse=True)

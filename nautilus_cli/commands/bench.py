@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nautilus_cli.commands import bench_options as option
+from nautilus_cli.commands import bench_saved
 from nautilus_cli.commands.bench_output import Output
 from nautilus_cli.commands.context import Context, pick
 from nautilus_cli.errors import INTERRUPTED, ConfigError, Unhealthy
@@ -43,12 +44,16 @@ Examples:
   nautilus bench risk --sweep 1,4,16,64,256,1000
   nautilus bench risk --slo p99=5ms
   nautilus bench http://127.0.0.1:8200/process --body @request.json --json
+  nautilus bench risk --rate 500 --save --html report.html
   nautilus bench --self-test
+An engine that has a command's name: nautilus bench -- history
 """
 
 app = typer.Typer(
     cls=option.CommandAndGroup, invoke_without_command=True, subcommand_metavar="| COMMAND ...", rich_markup_mode=None
 )
+app.command("history")(bench_saved.history)
+app.command("report")(bench_saved.report)
 
 
 @app.callback(help=HELP)
@@ -73,6 +78,8 @@ def bench(
     json: option.Json = False,
     save: option.Save = False,
     hgrm: option.Hgrm = None,
+    markdown: option.Markdown = False,
+    html: option.Html = None,
     self_test: option.SelfTest = False,
 ) -> None:
     """Measure one engine or URL, or every engine, and tell; nothing where a command of its own was named."""
@@ -85,7 +92,8 @@ def bench(
     asked = option.asked_of(path, method, header, body, target, allow_remote)
     wish = Wish(connections, rate, levels_of(sweep), slo_of(slo), arrival)
     profile = profile_of(wish, duration, warmup, timeout)
-    raise typer.Exit(measure(ctx.obj, what, asked, wish, profile, Output(json, save, hgrm), strict))
+    output = Output(json, save, hgrm, markdown, html)
+    raise typer.Exit(measure(ctx.obj, what, asked, wish, profile, output, strict))
 
 
 def measure(

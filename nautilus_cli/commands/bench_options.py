@@ -37,6 +37,8 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when the gen
 Json = Annotated[bool, typer.Option("--json", help="As data, under a versioned schema.")]
 Save = Annotated[bool, typer.Option("--save", help="Keep the data in .nautilus/bench beside the file.")]
 Hgrm = Annotated[Path | None, typer.Option(help="Write the latency distribution for HdrHistogram's tools.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="As Markdown, for a pull request or a CI summary.")]
+Html = Annotated[Path | None, typer.Option(help="Write a report with charts: one file that needs nothing else.")]
 SelfTest = Annotated[bool, typer.Option(
     "--self-test", help="Measure servers of known latency: can this machine be believed?")]
 # fmt: on
