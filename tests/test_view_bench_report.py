@@ -161,7 +161,7 @@ def test_a_verdict_has_its_mood() -> None:
     def mood(wish: Wish, slo: str, **target: object) -> tuple[str, str] | None:
         subject = replace(SUBJECT, slo=Slo.parse(slo) if slo else Slo())
         fact = verdict_of(wish.measure(bench(FakeGenerator(**target)), subject))  # type: ignore[arg-type]
-        return fact and (fact.value, fact.mood)
+        return (fact.value, fact.mood) if fact else None
 
     assert mood(Wish(), "p99=20ms") == ("met", "good")
     assert mood(Wish(), "p99=1us") == ("missed: p99", "bad")
