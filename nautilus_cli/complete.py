@@ -66,6 +66,11 @@ def parsed(file: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def compared(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The engines and the saved runs that begin so."""
+    return [*benched(ctx, incomplete), *saved_runs(ctx, incomplete)]
+
+
 def saved_runs(ctx: typer.Context, incomplete: str) -> list[str]:
     """The saved runs that begin so, the newest first."""
     files = ctx.find_root().params.get("files") or [Path("engines.yaml")]

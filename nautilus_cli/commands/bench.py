@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from nautilus_cli.commands import bench_compare, bench_saved
 from nautilus_cli.commands import bench_options as option
-from nautilus_cli.commands import bench_saved
 from nautilus_cli.commands.bench_output import Output
 from nautilus_cli.commands.context import Context, pick
 from nautilus_cli.errors import INTERRUPTED, ConfigError, Unhealthy
@@ -24,7 +24,7 @@ from nautilus_cli.view.console import note, say, show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nautilus_cli.bench.campaign import Result, Subject
+    from nautilus_cli.bench.campaign import Bench, Result, Subject
     from nautilus_cli.bench.recording import Profile
     from nautilus_cli.bench.subjects import Asked
     from nautilus_cli.bench.wish import Wish
@@ -52,6 +52,7 @@ An engine that has a command's name: nautilus bench -- history
 app = typer.Typer(
     cls=option.CommandAndGroup, invoke_without_command=True, subcommand_metavar="| COMMAND ...", rich_markup_mode=None
 )
+app.command("compare")(bench_compare.compare)
 app.command("history")(bench_saved.history)
 app.command("report")(bench_saved.report)
 
@@ -131,18 +132,23 @@ def subjects_of(context: Context, what: str | None, asked: Asked) -> tuple[list[
 
 def measured(subjects: Sequence[Subject], wish: Wish, profile: Profile, stop: threading.Event) -> list[Result]:
     """Each subject after the other, until the user ends it."""
-    from nautilus_cli.bench import apart
-    from nautilus_cli.bench.campaign import Bench
-    from nautilus_cli.bench.environment import cores
-    from nautilus_cli.view.bench import Ticker
-
-    running = Bench(apart.run, Ticker(), cores(), profile, stop.is_set)
+    running = benching(profile, stop)
     results = []
     for subject in subjects:
         results.append(wish.measure(running, subject))
         if results[-1].interrupted:
             break
     return results
+
+
+def benching(profile: Profile, stop: threading.Event) -> Bench:
+    """Load from a process of its own, told on the terminal, until the event is set."""
+    from nautilus_cli.bench import apart
+    from nautilus_cli.bench.campaign import Bench
+    from nautilus_cli.bench.environment import cores
+    from nautilus_cli.view.bench import Ticker
+
+    return Bench(apart.run, Ticker(), cores(), profile, stop.is_set)
 
 
 def exit_code(results: Sequence[Result], strict: bool) -> int:
