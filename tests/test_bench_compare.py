@@ -158,7 +158,7 @@ def test_rounds_are_measured_in_turns_and_each_side_begins_as_often() -> None:
 def test_without_a_load_the_peak_and_half_of_the_slower_ones_are_compared() -> None:
     two = Two(capacity=500)
     found = duel(two)
-    assert list(found.reports) == [rounds.Closed(16), Open(250)]
+    assert list(found.reports) == [Closed(16), Open(250)]
     assert {type(one.load) for one in found.cases} == {Closed, Open}
 
 

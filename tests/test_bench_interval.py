@@ -31,6 +31,8 @@ def test_the_fewer_values_the_wider() -> None:
 def test_b_against_a_is_the_inverse_of_a_against_b(pairs: list[tuple[float, float]]) -> None:
     a, b = zip(*pairs, strict=True)
     there, back = paired(a, b), paired(b, a)
+    assert back.low is not None
+    assert back.high is not None
     assert there.ratio == pytest.approx(1 / back.ratio)
     assert there.low == pytest.approx(1 / back.high)
     assert there.high == pytest.approx(1 / back.low)

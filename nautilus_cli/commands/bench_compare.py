@@ -11,7 +11,7 @@ from nautilus_cli.commands import bench_options as option
 from nautilus_cli.commands.bench_saved import folder_of
 from nautilus_cli.commands.context import Context
 from nautilus_cli.errors import INTERRUPTED, ConfigError, Unhealthy
-from nautilus_cli.view.console import say, show, show_json
+from nautilus_cli.view.console import show, show_json
 
 if TYPE_CHECKING:
     from nautilus_cli.bench.recording import Closed, Open, Profile
@@ -132,13 +132,12 @@ def paired(found: Rounds) -> Comparison:
 
 def tell(found: Comparison, above: float | None, json: bool, interrupted: bool = False) -> None:
     """Show it, and end with the code that it deserves."""
-    from nautilus_cli.view.bench_compare import compare_data, compare_table, explained
+    from nautilus_cli.view.bench_compare import compare_data, compare_view
 
     if json:
         show_json(compare_data(found, above))
     else:
-        show(compare_table(found))
-        say("\n".join(explained(found, above)).strip())
+        show(compare_view(found, above))
     if interrupted:
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(Unhealthy.exit_code if found.failed or found.regressions(above) else 0)

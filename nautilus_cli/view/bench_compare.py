@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from nautilus_cli.bench.campaign import Result
 from nautilus_cli.bench.compare import RATE, Case, Row, error_share, failing
 from nautilus_cli.units import show_latency, write_share
+from nautilus_cli.view.bench import plain
 from nautilus_cli.view.bench_words import UNKNOWN, load
 from nautilus_cli.view.tables import grid
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 SCHEMA = "nautilus.bench.compare/1"
@@ -54,6 +56,13 @@ def name_of(row: Row) -> str:
     return f"{row.metric.name} at {where(row.case)}"
 
 
+def compare_view(found: Comparison, above: float | None) -> RenderableType:
+    """The table, and what it means."""
+    from rich.console import Group
+
+    return Group(compare_table(found), plain("\n".join(explained(found, above))))
+
+
 def compare_table(found: Comparison) -> Table:
     """One row a figure."""
     table = grid("subject", "load", "figure", "a>", "b>", "change>", "95% confidence", "verdict")
@@ -89,7 +98,6 @@ def shown(row: Row, value: float | None) -> str:
 
 def explained(found: Comparison, above: float | None) -> Iterator[str]:
     """What was done, how to read it, and what stands against believing it."""
-    yield ""
     yield f"A: {found.a}; B: {found.b}"
     if found.paired:
         yield f"{found.rounds} rounds, A and B in turns; medians; the change is of each pair, by Student's t"

@@ -20,7 +20,8 @@ SCHEMA = "nautilus.bench.history/1"
 
 def history_table(runs: Sequence[Saved]) -> Table:
     """When, of what, and what came of it."""
-    table = grid("run", "subject", "load", "peak/s>", "p50>", "p99>", "errors>", "generator", "objective", "revision")
+    table = grid("run", "subject", "load", "peak/s>", "p50>", "p99>", "errors>", "objective", "revision")
+    table.columns[0].no_wrap = True  # it is copied
     for run in runs:
         for result in run.results:
             report = result.headline
@@ -31,8 +32,7 @@ def history_table(runs: Sequence[Saved]) -> Table:
                 f"{result.peak.rate:,.0f}" if result.peak else UNKNOWN,
                 *((cell(report.response["p50"]), cell(report.response["p99"])) if report else (UNKNOWN, UNKNOWN)),
                 f"{report.errors:,}" if report else UNKNOWN,
-                "healthy" if result.healthy else "[yellow]doubtful[/]",
-                verdict(result),
+                verdict(result) + ("" if result.healthy else " [yellow](doubtful)[/]"),
                 revision(run),
             )
     return table
