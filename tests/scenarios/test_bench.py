@@ -90,3 +90,14 @@ def test_a_campaign_a_thousand_connections_and_every_command_of_the_manual(world
     assert loaded["answers"] > 1000
     for words, code in commands(BENCH):
         world.run(*words, code=code)
+
+
+@host
+def test_what_is_slower_beyond_doubt_fails_a_comparison_and_an_engine_with_itself_does_not(fleet: World) -> None:
+    alpha = f"http://127.0.0.1:{fleet.port('alpha')}/slow"
+    words = ["-c", "1", "--duration", "500ms", "--warmup", "100ms", "--rounds", "3", "--fail-above", "50%", "--json"]
+    found = json.loads(fleet.run("bench", "compare", f"{alpha}?0.01", f"{alpha}?0.2", *words, code=1).stdout)
+    assert [row["verdict"] for row in found["rows"] if row["metric"] == "requests/s"] == ["slower"]
+    assert found["regressions"][0].startswith("requests/s at ")
+    same = json.loads(fleet.run("bench", "compare", "alpha", "alpha", *words).stdout)
+    assert (same["rounds"], same["failed"], same["regressions"]) == (3, "", [])
