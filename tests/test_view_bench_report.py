@@ -157,6 +157,11 @@ def test_a_report_of_little_is_a_report(result: Result) -> None:
     assert SUBJECT.name in markdown(told(result))
 
 
+def test_a_search_that_found_no_rate_says_so() -> None:
+    nothing = Wish(slo=Slo.parse("p99=1us")).measure(bench(FakeGenerator()), SUBJECT)
+    assert "| ❌ no rate |" in markdown(told(nothing))
+
+
 def test_a_verdict_has_its_mood() -> None:
     def mood(wish: Wish, slo: str, **target: object) -> tuple[str, str] | None:
         subject = replace(SUBJECT, slo=Slo.parse(slo) if slo else Slo())

@@ -66,8 +66,9 @@ def facts(result: Result) -> Iterator[Fact]:
     report = result.headline
     if verdict := verdict_of(result):
         yield verdict
-    if result.found and result.found.held:
-        yield Fact("held", f"{result.found.held:,.0f}/s", GOOD)
+    if result.found:
+        held = result.found.held
+        yield Fact("held", f"{held:,.0f}/s", GOOD) if held else Fact("held", "no rate", BAD)
     if best := result.peak:
         yield Fact("peak", f"{best.rate:,.0f}/s")
     elif result.levels:
@@ -153,7 +154,8 @@ def runs(result: Result) -> Table:
 def run_row(run: Run) -> tuple[str, ...]:
     """The cells of a run."""
     report = run.report
-    doubts = ", ".join(caution.code for caution in report.cautions if caution.distrust)
+    judged = report.cautions if run.purpose != "check" else ()
+    doubts = ", ".join(caution.code for caution in judged if caution.distrust)
     said = "; ".join(words for words in (run.note, f"doubtful: {doubts}" if doubts else "") if words)
     return (
         run.purpose,
