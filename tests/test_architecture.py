@@ -32,8 +32,9 @@ LEVELS = {
 }  # fmt: skip
 PURE = {
     "fleet", "snapshot", "history", "repair", "plan", "reconcile", "rollout", "units", "events",
-    "bench/address", "bench/campaign", "bench/cautions", "bench/histogram", "bench/latency", "bench/objective",
-    "bench/recording", "bench/report", "bench/search", "bench/subjects", "bench/sweep", "bench/wish",
+    "bench/address", "bench/campaign", "bench/cautions", "bench/compare", "bench/histogram", "bench/interval",
+    "bench/latency", "bench/objective", "bench/recording", "bench/report", "bench/rounds", "bench/search",
+    "bench/subjects", "bench/sweep", "bench/wish",
 }  # fmt: skip
 IMPURE_IMPORTS = {"time", "datetime", "os", "random", "socket", "subprocess", "pathlib", "logging", "threading"}
 HOMES = {
@@ -111,7 +112,9 @@ def test_engines_and_the_cli_share_no_code() -> None:
     assert not [p for p in engines.rglob("*.py") if any(name.startswith("nautilus_cli") for name in imports(p))]
 
 
-@pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["bench", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["up", "--help"], ["bench", "--help"], ["bench", "compare", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys; from nautilus_cli.main import app\n"
