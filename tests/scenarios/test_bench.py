@@ -97,7 +97,7 @@ def test_a_campaign_a_thousand_connections_and_every_command_of_the_manual(world
 def test_what_is_slower_beyond_doubt_fails_a_comparison(fleet: World) -> None:
     alpha = f"http://127.0.0.1:{fleet.port('alpha')}/slow"
     words = ["-c", "1", "--duration", "1s", "--warmup", "100ms", "--rounds", "4", "--json"]
-    slower = [f"{alpha}?0.01", f"{alpha}?0.5", "--fail-above", "20%"]
+    slower = [f"{alpha}?0.01", f"{alpha}?0.3", "--fail-above", "20%"]
     found = json.loads(fleet.run("bench", "compare", *slower, *words, code=1).stdout)
     assert [row["verdict"] for row in found["rows"] if row["metric"] == "requests/s"] == ["slower"]
     assert found["regressions"][0].startswith("requests/s at ")
