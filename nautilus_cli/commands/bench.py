@@ -50,7 +50,11 @@ An engine that has a command's name: nautilus bench -- history
 """
 
 app = typer.Typer(
-    cls=option.CommandAndGroup, invoke_without_command=True, subcommand_metavar="| COMMAND ...", rich_markup_mode=None
+    cls=option.CommandAndGroup,
+    invoke_without_command=True,
+    subcommand_metavar="| COMMAND ...",
+    add_completion=False,
+    rich_markup_mode=None,
 )
 app.command("compare")(bench_compare.compare)
 app.command("history")(bench_saved.history)
