@@ -16,8 +16,9 @@ def engines(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def benched(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The engines that begin so: services speak no HTTP."""
-    return sorted(name for name in section(ctx, "engines") if name.startswith(incomplete))
+    """The engines that begin so, for services speak no HTTP, and the commands of `nautilus bench`."""
+    names = {*section(ctx, "engines"), *getattr(ctx.command, "commands", ())}
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def counts(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -63,3 +64,15 @@ def parsed(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def compared(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The engines and the saved runs that begin so."""
+    return [*benched(ctx, incomplete), *saved_runs(ctx, incomplete)]
+
+
+def saved_runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The saved runs that begin so, the newest first."""
+    files = ctx.find_root().params.get("files") or [Path("engines.yaml")]
+    kept = (Path(files[0]).parent / ".nautilus/bench").glob("*.json")
+    return sorted((path.stem for path in kept if path.stem.startswith(incomplete)), reverse=True)

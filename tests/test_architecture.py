@@ -32,8 +32,9 @@ LEVELS = {
 }  # fmt: skip
 PURE = {
     "fleet", "snapshot", "history", "repair", "plan", "reconcile", "rollout", "units", "events",
-    "bench/address", "bench/campaign", "bench/cautions", "bench/histogram", "bench/latency", "bench/objective",
-    "bench/recording", "bench/report", "bench/search", "bench/subjects", "bench/sweep", "bench/wish",
+    "bench/address", "bench/campaign", "bench/cautions", "bench/compare", "bench/histogram", "bench/interval",
+    "bench/latency", "bench/objective", "bench/recording", "bench/report", "bench/rounds", "bench/search",
+    "bench/subjects", "bench/sweep", "bench/wish",
 }  # fmt: skip
 IMPURE_IMPORTS = {"time", "datetime", "os", "random", "socket", "subprocess", "pathlib", "logging", "threading"}
 HOMES = {
@@ -45,6 +46,8 @@ HOMES = {
     "pydantic": {"fleet", "values", "loader"},
     "packaging": {"runtimes"},
     "numpy": {"bench"},
+    "jinja2": {"view"},
+    "markupsafe": {"view"},
     "pyarrow": {"data"},
     "fastapi": set(),
     "engines": set(),
@@ -109,7 +112,9 @@ def test_engines_and_the_cli_share_no_code() -> None:
     assert not [p for p in engines.rglob("*.py") if any(name.startswith("nautilus_cli") for name in imports(p))]
 
 
-@pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["bench", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["up", "--help"], ["bench", "--help"], ["bench", "compare", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys; from nautilus_cli.main import app\n"
@@ -118,7 +123,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     run = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     loaded = set(run.stderr.split())
     assert "typer" in loaded
-    assert not loaded & {"docker", "numpy", "httpx", "pyarrow", "rich.console", "rich.table", "requests"}
+    assert not loaded & {"docker", "numpy", "httpx", "jinja2", "pyarrow", "rich.console", "rich.table", "requests"}
 
 
 def test_the_fingerprint_knows_nothing_of_the_tool() -> None:

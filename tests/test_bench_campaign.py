@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from nautilus_cli.bench import sweep
 from nautilus_cli.bench.campaign import Bench, Result, Run, Subject, campaign, searched, single, swept
-from nautilus_cli.bench.recording import Closed, Live, Open, Profile
+from nautilus_cli.bench.recording import Closed, Live, Open, Profile, Recording, Target
 from nautilus_cli.bench.report import summarise
 from nautilus_cli.fleet import Slo
 from tests.bench_fakes import MS, TARGET, FakeGenerator, recording
@@ -41,6 +42,18 @@ def subject(**changes: object) -> Subject:
 
 def measure(generator: FakeGenerator, **changes: object) -> Result:
     return campaign(bench(generator), subject(**changes), Open(1, arrival="poisson", seed=3))
+
+
+def test_what_needs_longer_than_a_check_for_its_first_answer_is_waited_for() -> None:
+    class Slow(FakeGenerator):
+        def __call__(self, target: Target, profile: Profile, *others: Any) -> Recording:
+            found = super().__call__(target, profile, *others)
+            return found if profile.duration > 1 else recording([], Closed(1), profile.duration)
+
+    generator = Slow()
+    run = bench(generator).check(subject())
+    assert [profile.duration for profile in generator.profiles] == [0.5, 5.0]
+    assert (run.note, run.report.requests > 0) == ("", True)
 
 
 def test_a_campaign_checks_climbs_and_measures_at_half_the_peak() -> None:

@@ -24,7 +24,7 @@ def records(*late: tuple[int, bool]) -> Records:
 
 def judged(load: Closed | Open, seen: Records, seconds: float = 2.0) -> GeneratorHealth:
     used = Processor(own=1.5, everybody=3.5)
-    return health(load, seen, 8.0, seconds, used, polled=0.5, stamped=True, clock_steps=3, steady=True)
+    return health(load, seen, 8.0, 2, seconds, used, polled=0.5, stamped=True, clock_steps=3, steady=True)
 
 
 def test_open_loop_tells_late_from_waiting() -> None:
@@ -47,7 +47,7 @@ def test_closed_loop_accounts_for_its_connections() -> None:
 
 @pytest.mark.parametrize("load", [Closed(1), Open(1)])
 def test_nothing_measured(load: Closed | Open) -> None:
-    found = health(load, records(), 0.0, 0.0, Processor(0, 0), 0.0, False, 0, False)
+    found = health(load, records(), 0.0, 0, 0.0, Processor(0, 0), 0.0, False, 0, False)
     assert found == GeneratorHealth(0, 0, 0, 0, 0, 0, False, 0, False)
 
 

@@ -98,6 +98,7 @@ def test_a_closed_loop_that_saw_a_stall_says_what_it_hides() -> None:
         (recording([MS] * 100, health={"cpu": 0.93}), "client bound", True),
         (recording([MS] * 100, health={"little": 0.9}), "little", True),
         (recording([MS] * 100, health={"steady": False}), "not steady", True),
+        (recording([MS] * 100, health={"spanning": 7}), "starved", True),
         (recording([MS] * 100, Open(10), health={"late_p99": 0.002}), "late", True),
         (recording([MS] * 50, Open(10)), "behind", False),
         (recording([MS] * 100, Open(10), health={"waited": 0.2}), "no idle connection", False),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus_cli.bench.recording import Failure
-from nautilus_cli.bench.tape import NEVER, SKEW, UNKNOWN, Tape, cut, under_way, wire
+from nautilus_cli.bench.tape import NEVER, SKEW, UNKNOWN, Tape, cut, spanning, under_way, wire
 
 MOMENTS = st.integers(0, 2**62)
 
@@ -49,6 +49,14 @@ def test_connections_that_are_never_idle_are_all_under_way(latencies: list[int],
             tape.answered(moment, moment, moment := moment + latency, 0, NEVER, 200, 0, False)
     end = sum(latencies)
     assert under_way(tape.since(0), end * cut // 100, end) == pytest.approx(connections)
+
+
+def test_what_is_under_way_all_the_time_is_in_no_cut_and_is_counted() -> None:
+    tape = Tape()
+    for sent, done in ((0, 5), (5, 15), (15, 19), (12, 25), (5, 25), (9, 21)):
+        tape.answered(sent, sent, done, 0, NEVER, 200, 0, False)
+    assert spanning(tape.since(0), 10, 20) == 2
+    assert len(cut(tape.since(0), 10, 20)) == 2
 
 
 @pytest.mark.parametrize(

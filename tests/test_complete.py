@@ -42,6 +42,8 @@ def offered(folder: Path, words: str, shell: str = "bash") -> list[str]:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "engines.yaml").write_text(yaml.safe_dump(FILE))
     (tmp_path / "other.yaml").write_text("engines: {book: {image: x, port: 3}}")
+    (tmp_path / ".nautilus/bench").mkdir(parents=True)
+    (tmp_path / ".nautilus/bench/20261122T1-risk.json").touch()
     (tmp_path / "broken.yaml").write_text("engines: [")
     return tmp_path
 
@@ -54,7 +56,12 @@ def folder(tmp_path: Path) -> Path:
         ("nautilus up ", ["factor", "features", "redis", "risk"]),
         ("nautilus restart ri", ["risk"]),
         ("nautilus build r", ["redis", "risk"]),
-        ("nautilus bench r", ["risk"]),
+        ("nautilus bench r", ["report", "risk"]),
+        ("nautilus bench compare 2", ["20261122T1-risk"]),
+        ("nautilus bench report ", ["20261122T1-risk"]),
+        ("nautilus bench compare f", ["factor", "features"]),
+        ("nautilus bench compare --fail", ["--fail-above"]),
+        ("nautilus bench --swe", ["--sweep"]),
         ("nautilus scale f", ["factor", "features"]),
         ("nautilus scale r", ["risk"]),
         ("nautilus scale factor ", ["4", "5", "6"]),

@@ -17,6 +17,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from nautilus_cli import errors, runtimes
+from nautilus_cli.bench.recording import Open
 from nautilus_cli.commands.bench import stopping
 from nautilus_cli.errors import NautilusError
 from nautilus_cli.fleet import Fleet
@@ -24,6 +25,7 @@ from nautilus_cli.main import app
 from nautilus_cli.runtimes.base import Finding, Happening, Verdict
 from tests.bench_fakes import FakeGenerator
 from tests.fakes import FakeRuntime
+from tests.test_bench_compare import Two
 
 README = Path(__file__).parent.parent / "README.md"
 FILE = {
@@ -519,3 +521,111 @@ def test_the_first_signal_of_a_bench_only_ends_the_run() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.wait(5)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_saved_run_is_listed_told_again_and_compared(cli: Cli, load: FakeGenerator, tmp_path: Path) -> None:
+    promise(cli, slo={"p99": "20ms"}, bench={"rate": 100})
+    assert cli.run("bench", "history").stdout == "no run is saved here: `nautilus bench --save` keeps a run\n"
+    assert "error: no run is saved here" in cli.run("bench", "report").stderr
+    live = cli.run("bench", "risk", "--save")
+    (kept,) = (tmp_path / ".nautilus/bench").glob("*.json")
+    assert re.search(rf"{kept.stem} +risk +100/s +1,000", cli.run("bench", "history").stdout)
+    (row,) = json.loads(cli.run("bench", "history", "--json").stdout)["runs"]
+    assert (row["run"], row["subject"], row["load"]) == (kept.stem, "risk", "100/s")
+    assert cli.run("bench", "report").stdout == live.stdout
+    for name in (kept.stem, kept.stem[:8], str(kept)):
+        assert json.loads(cli.run("bench", "report", name, "--json").stdout) == json.loads(kept.read_text())
+    same = cli.run("bench", "compare", kept.stem, str(kept), "--fail-above", "1%")
+    assert same.exit_code == 0
+    assert re.search(r"risk +64 connections +requests/s .* noise", same.stdout)
+    assert "nothing that changed between them" in " ".join(same.stdout.split())
+    (kept.parent / "broken.json").write_text("{")
+    history = cli.run("bench", "history")
+    assert "broken.json: holds no results of nautilus bench" in history.stderr
+    assert kept.stem in history.stdout
+
+
+def test_a_bench_is_written_as_markdown_and_as_a_page(cli: Cli, load: FakeGenerator, tmp_path: Path) -> None:
+    promise(cli)
+    live = cli.run("bench", "risk", "--rate", "100", "--markdown", "--html", str(tmp_path / "a/live.html"), "--save")
+    assert live.exit_code == 0
+    assert "| measured at |" in live.stdout
+    again = cli.run("bench", "report", "--markdown", "--html", str(tmp_path / "again.html"))
+    assert again.stdout == live.stdout
+    page = (tmp_path / "a/live.html").read_text()
+    assert page.count("<svg") == 3
+    assert (tmp_path / "again.html").read_text() == page
+    assert cli.run("bench", "risk", "--json", "--markdown").exit_code == 2
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> Two:
+    """The load generator, whose target on port 8200 holds half of what the other one does."""
+    generator = Two(capacity=500)
+    monkeypatch.setattr("nautilus_cli.bench.apart.run", generator)
+    return generator
+
+
+FIRST, SECOND = "http://127.0.0.1:8100/", "http://127.0.0.1:8200/"
+
+
+def test_a_slower_url_fails_a_comparison_only_when_asked(cli: Cli, two: Two) -> None:
+    result = cli.run("bench", "compare", FIRST, SECOND)
+    assert result.exit_code == 0
+    assert re.search(r"16 connections +requests/s +1,000 +500 +-50.0% .* slower", result.stdout)
+    assert [load for _, load in two.order if isinstance(load, Open)] == [Open(250)] * 10  # five rounds of both
+    failed = cli.run("bench", "compare", FIRST, SECOND, "-c", "16", "--fail-above", "10%", "--json", "--rounds", "3")
+    assert failed.exit_code == 1
+    data = json.loads(failed.stdout)
+    assert (data["schema"], data["rounds"], data["paired"]) == ("nautilus.bench.compare/1", 3, True)
+    assert data["regressions"][0] == "requests/s at 127.0.0.1:8100, 16 connections by at least 50.0%"
+    better = cli.run("bench", "compare", SECOND, FIRST, "-c", "16", "--fail-above", "10%")
+    assert (better.exit_code, "faster" in better.stdout) == (0, True)
+
+
+def test_a_comparison_that_is_interrupted_is_130_and_one_without_a_target_is_1(cli: Cli, two: Two) -> None:
+    two.targets[8200].stop_at = 3
+    assert cli.run("bench", "compare", FIRST, SECOND).exit_code == errors.INTERRUPTED
+    two.targets[8200].refused = True
+    gone = cli.run("bench", "compare", FIRST, SECOND)
+    assert gone.exit_code == 1
+    assert "it does not answer" in gone.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare", "rsk", "risk"], "did you mean 'risk'?"),
+        (["compare", FIRST, "https://x/"], "plain HTTP only"),
+        (["compare", FIRST, SECOND, "--fail-above", "lots"], "--fail-above: 'lots' is not a share; write 0.1% or 70%"),
+        (["report", "yesterday"], "there is no saved run 'yesterday'"),
+        (["report", __file__], "test_main.py: holds no results of nautilus bench"),
+        (["--", "history"], "'history' is no engine of fleet 'demo'"),
+        (["--rate", "5", "report"], "'report' is no engine of fleet 'demo'"),
+    ],
+)
+def test_the_commands_of_bench_refuse_what_makes_no_sense(
+    cli: Cli, load: FakeGenerator, words: list[str], said: str
+) -> None:
+    result = cli.run("bench", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert load.profiles == []
+
+
+def test_a_saved_run_is_not_compared_with_an_engine(cli: Cli, load: FakeGenerator, tmp_path: Path) -> None:
+    promise(cli)
+    cli.run("bench", "risk", "--rate", "50", "--save")
+    (kept,) = (tmp_path / ".nautilus/bench").glob("*.json")
+    result = cli.run("bench", "compare", kept.stem, "risk")
+    assert result.exit_code == 2
+    assert f"'{kept.stem}' is a saved run, and 'risk' is none" in result.stderr
+
+
+def test_an_engine_may_have_the_name_of_a_command(cli: Cli, load: FakeGenerator) -> None:
+    cli.write({**FILE, "engines": {"report": FILE["engines"]["risk"]}})  # type: ignore[index]
+    cli.run("up")
+    for words in (["--", "report"], ["--rate", "50", "report"]):
+        result = cli.run("bench", *words)
+        assert result.exit_code == 0
+        assert "report: the generator was healthy" in result.stdout

@@ -44,7 +44,7 @@ def cautions(seen: Seen) -> tuple[Caution, ...]:
     recording = seen.recording
     found = [*_ended(recording), *_steady(recording)]
     if isinstance(recording.profile.load, Closed):
-        found += [*_client(recording), *_little(recording), *_stall(seen.service)]
+        found += [*_client(recording), *_little(recording), *_stall(seen.service), *_starved(recording)]
     else:
         found += [*_late(recording, seen.response), *_behind(seen, recording.profile.load)]
     found += [*_crowded(recording, seen.cores), *_clock(recording), *_redirects(recording), *_too_few(seen.response)]
@@ -86,6 +86,12 @@ def _stall(service: Latency) -> Iterator[Caution]:
         times = f"a request took {service.max * 1e3:.0f} ms, {service.max / known[1]:.0f} times the {known[0]}"
         hides = "a closed loop sends nothing while it waits, so its percentiles hide such stalls; measure with --rate"
         yield Caution("coordinated omission", f"{times}: {hides}", False)
+
+
+def _starved(recording: Recording) -> Iterator[Caution]:
+    if recording.health.spanning:
+        text = f"{recording.health.spanning:,} requests were sent before the measured time and not answered within it"
+        yield Caution("starved", f"{text}: the slowest are in no percentile; measure longer, or with --rate", True)
 
 
 def _late(recording: Recording, response: Latency) -> Iterator[Caution]:

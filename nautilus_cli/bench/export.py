@@ -24,16 +24,20 @@ KEPT = Path(".nautilus/bench")  # in the folder of the file
 
 def data(results: Sequence[Result], environment: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that was measured, and on what."""
-    runs = [run for result in results for run in result.runs]
     return {
         "schema": SCHEMA,
-        "began": moment(min((run.report.began for run in runs), default=None)),
+        "began": began(results),
         "missed": any(result.missed for result in results),
         "interrupted": any(result.interrupted for result in results),
         "healthy": all(result.healthy for result in results),
         "environment": dict(environment),
         "subjects": [subject_data(result) for result in results],
     }
+
+
+def began(results: Sequence[Result]) -> str | None:
+    """When the first run began."""
+    return moment(min((run.report.began for result in results for run in result.runs), default=None))
 
 
 def place(folder: Path, data: Mapping[str, Any]) -> Path:

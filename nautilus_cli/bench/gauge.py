@@ -46,6 +46,7 @@ def health(
     load: Closed | Open,
     records: Records,
     under_way: float,
+    spanning: int,
     seconds: float,
     used: Processor,
     polled: float,
@@ -55,7 +56,8 @@ def health(
 ) -> GeneratorHealth:
     """What a run of so many seconds says of its generator.
 
-    `under_way` requests were so on average; for `polled` seconds the processor only waited for a due time.
+    `under_way` requests were so on average, `spanning` of them all the time; for `polled` seconds the processor only
+    waited for a due time.
     """
     waited = records["waited"] == 1
     late = (records["sent"] - records["due"])[~waited] / 1e9
@@ -71,6 +73,7 @@ def health(
         wire=stamped,
         clock_steps=clock_steps,
         steady=steady,
+        spanning=spanning,
     )
 
 

@@ -23,7 +23,7 @@ from nautilus_cli.bench.connection import choose, make_room, resolve
 from nautilus_cli.bench.gauge import Processor, health, undisturbed
 from nautilus_cli.bench.recording import Failure, Live, OnLive, Open, Profile, Recording, Target
 from nautilus_cli.bench.steady import SLICE, Slice, steady
-from nautilus_cli.bench.tape import UNKNOWN, cut, under_way, wire
+from nautilus_cli.bench.tape import UNKNOWN, cut, spanning, under_way, wire
 from nautilus_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ class Course:
                 self._profile.load,
                 records,
                 under_way(tape, began.moment, ended.moment),
+                spanning(tape, began.moment, ended.moment),
                 seconds,
                 ended.processor - began.processor,
                 (ended.polled - began.polled) / SECOND,

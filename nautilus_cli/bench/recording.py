@@ -84,6 +84,7 @@ class GeneratorHealth:
     wire: bool  # whether the kernel's receive timestamps were had
     clock_steps: int  # wire latencies dropped because the clock was set meanwhile
     steady: bool  # whether the rate was steady before measuring began
+    spanning: int = 0  # requests that were under way during all of the measured time: in no latency (closed loop)
 
 
 @dataclass(frozen=True, slots=True)

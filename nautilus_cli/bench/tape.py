@@ -68,6 +68,11 @@ def under_way(records: Records, began: int, ended: int) -> float:
     return float(np.sum(np.maximum(times, 0))) / max(1, ended - began)
 
 
+def spanning(records: Records, began: int, ended: int) -> int:
+    """How many requests were under way during all of this time."""
+    return int(np.count_nonzero((records["sent"] < began) & (records["done"] > ended)))
+
+
 def wire(records: Records) -> tuple[Nanoseconds, int]:
     """From sent until the kernel had the answer, UNKNOWN where it did not say; and how many were dropped.
 

@@ -43,6 +43,13 @@ class Wish:
         """How long a run is measured unless somebody says."""
         return 3.0 if self.levels else 5.0 if self.slo else 10.0
 
+    @property
+    def loads(self) -> list[Closed | Open]:
+        """The one load that was named; none where it is to be found out."""
+        if self.rate is not None:
+            return [Open(self.rate, self.connections or POOL, self.arrival)]
+        return [Closed(self.connections)] if self.connections is not None else []
+
     def measure(self, bench: Bench, subject: Subject) -> Result:
         """Do it."""
         pool = self.connections or POOL
@@ -51,10 +58,8 @@ class Wish:
             return swept(bench, subject, self.levels)
         if self.slo:
             return searched(bench, subject, self.slo, schedule)
-        if self.rate is not None:
-            return single(bench, subject, schedule)
-        if self.connections is not None:
-            return single(bench, subject, Closed(self.connections))
+        for load in self.loads:
+            return single(bench, subject, load)
         return campaign(bench, subject, schedule)
 
 

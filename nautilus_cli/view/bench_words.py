@@ -81,7 +81,7 @@ def doubts(result: Result) -> Iterator[str]:
     name = result.subject.name
     if result.failed:
         yield f"{name}: not measured: {result.failed}"
-    reports = [run.report for run in result.runs if run.purpose not in ("check", "search")]
+    reports = [run.report for run in result.runs if run.purpose != "check"]
     judged = [result.headline] if result.headline else reports
     told = set()
     for report in judged:

@@ -68,6 +68,7 @@ def test_a_replica_can_be_asked_past_the_gateway(fleet: World) -> None:
     assert {share["replica"] for share in beta["runs"][0]["replicas"]} == {fleet.names("beta")[0]}
 
 
+@pytest.mark.timeout(600)
 def test_a_campaign_a_thousand_connections_and_every_command_of_the_manual(world: World) -> None:
     web = {
         "image": NGINX,
@@ -90,3 +91,21 @@ def test_a_campaign_a_thousand_connections_and_every_command_of_the_manual(world
     assert loaded["answers"] > 1000
     for words, code in commands(BENCH):
         world.run(*words, code=code)
+
+
+@host
+def test_what_is_slower_beyond_doubt_fails_a_comparison(fleet: World) -> None:
+    alpha = f"http://127.0.0.1:{fleet.port('alpha')}/slow"
+    words = ["-c", "1", "--duration", "1s", "--warmup", "100ms", "--rounds", "4", "--json"]
+    slower = [f"{alpha}?0.01", f"{alpha}?0.3", "--fail-above", "20%"]
+    found = json.loads(fleet.run("bench", "compare", *slower, *words, code=1).stdout)
+    assert [row["verdict"] for row in found["rows"] if row["metric"] == "requests/s"] == ["slower"]
+    assert found["regressions"][0].startswith("requests/s at ")
+
+
+@host
+def test_an_engine_can_be_compared_with_itself_to_see_the_noise(fleet: World) -> None:
+    words = ["alpha", "alpha", "-c", "2", "--duration", "300ms", "--warmup", "100ms", "--rounds", "3", "--json"]
+    found = json.loads(fleet.run("bench", "compare", *words).stdout)
+    assert (found["rounds"], found["failed"], found["paired"]) == (3, "", True)
+    assert all(len(side) == 3 for row in found["rows"] for side in row["runs"].values())

@@ -26,6 +26,7 @@ def commands(page: Path = README) -> list[tuple[list[str], int]]:
     return found
 
 
+@pytest.mark.timeout(600)
 def test_the_commands_of_the_readme_do_what_it_says(world: World) -> None:
     ports = world.ports
     world.declare(
