@@ -29,6 +29,7 @@ from nautilus_cli.commands import (
     init,
     load,
     logs,
+    new,
     pull,
     restart,
     rollback,
@@ -98,6 +99,7 @@ for command in (
     watch.watch,
 ):
     app.command()(command)
+app.add_typer(new.app, name="new")
 app.add_typer(bus.app, name="bus")
 app.add_typer(load.app, name="load")
 app.command("exec", context_settings={"allow_interspersed_args": False})(exec.run)
