@@ -17,7 +17,7 @@ from nautilus_cli.fleet import Engine, Fleet, Service, Workload, aspects, digest
 from nautilus_cli.gateways.base import Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
-from nautilus_cli.runtimes.base import Finding, Happening, Line, Span, Verdict
+from nautilus_cli.runtimes.base import Door, Finding, Happening, Line, Span, Verdict
 from nautilus_cli.runtimes.front import GATEWAY, Front, checked_otherwise, listens, ports
 from nautilus_cli.runtimes.process import bus, haproxy, kernel, place, record
 from nautilus_cli.runtimes.process.attach import Command
@@ -214,6 +214,10 @@ class ProcessRuntime:
         if spec is None:
             raise NautilusError(f"{replica.engine}/{replica.slot} is gone", "`nautilus status` shows what runs")
         return Command(spec, command, tty)
+
+    def door(self, service: Service) -> Door:
+        """Its port and its password, on the loopback address."""
+        return Bus(self._home, service).door()
 
     def happenings(self, fleet: Fleet, since: float | None) -> Iterator[Happening]:
         """What the supervisors of this fleet tell; it goes on until it is interrupted."""
