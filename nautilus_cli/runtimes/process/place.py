@@ -19,7 +19,8 @@ from nautilus_cli.runtimes.process.home import Home, end
 from nautilus_cli.runtimes.process.launch import environment, free_port, launch
 from nautilus_cli.runtimes.process.logfile import LogReader
 from nautilus_cli.runtimes.process.record import Spec
-from nautilus_cli.snapshot import Limits, Replica, State
+from nautilus_cli.runtimes.process.versions import Code
+from nautilus_cli.snapshot import Image, Limits, Replica, State
 
 NICE = 5  # of engines: the gateway comes first
 
@@ -31,8 +32,8 @@ class ProcessPlace:
     home: Home
     fleet: Fleet
     workload: Engine | Service
-    programs: Path  # the folder of its environment's commands
-    image: str
+    code: Code
+    image: Image
     aspects: Mapping[str, str]
     limits: Limits
     wave: int
@@ -113,11 +114,11 @@ class ProcessPlace:
             port=port,
             fingerprint=self.fingerprint,
             aspects=self.aspects,
-            image=self.image,
+            image=self.image.reference,
             wave=self.wave,
             created=time.time(),
             command=command,
-            folder=self.fleet.directory,
+            folder=self.code.folder,
             environment=self._environment(name, port),
             signal=int((workload.stop_signal and number(workload.stop_signal)) or signal.SIGTERM),
             grace=workload.stop_grace_period,
@@ -127,7 +128,7 @@ class ProcessPlace:
 
     def _environment(self, name: str, port: int) -> dict[str, str]:
         """What is declared, where what it depends on is, and who it is."""
-        found = environment(self.programs) | self.workload.environment
+        found = environment(Path(self.code.programs)) | self.workload.environment
         for service in (self.fleet.services.get(other) for other in self.workload.depends_on):
             if service and service.kind == "redis":
                 found |= Bus(self.home, service).environment()

@@ -28,6 +28,7 @@ from nautilus_cli.runtimes.process.logs import logs
 from nautilus_cli.runtimes.process.place import ProcessPlace
 from nautilus_cli.runtimes.process.proxy import LocalProxy
 from nautilus_cli.runtimes.process.supervisor import EVENTS
+from nautilus_cli.runtimes.process.versions import Code, Versions
 from nautilus_cli.runtimes.rolling import Rolling
 from nautilus_cli.snapshot import Host, Image, Replica, Snapshot, Usage
 
@@ -58,6 +59,7 @@ class ProcessRuntime:
         refuse(fleet)
         self._notes = (f"{why}; {UNLIMITED}" if why else UNLIMITED,)
         self._home = Home(fleet.name)
+        self._versions = Versions(self._home)
         self._front = ProcessFront(self._home)
         self._halt = Halt()
 
@@ -82,6 +84,7 @@ class ProcessRuntime:
             fingerprints={name: fingerprint(found) for name, found in parts.items()},
             counts=self._home.counts(),
             gateway=self._front.proxy(fleet).pending(listens(fleet)),
+            versions=self._versions.known(),
             traffic=self._front.traffic(fleet),
             leftovers=self._home.leftovers(),
             data=self._home.data(),
@@ -104,6 +107,7 @@ class ProcessRuntime:
 
     def lock(self, fleet: Fleet, purpose: str) -> FileLock:
         """Keep every other change of this fleet out."""
+        self._versions.begin(purpose)
         return FileLock(self._home, purpose)
 
     def preflight(self, fleet: Fleet) -> None:
@@ -167,6 +171,7 @@ class ProcessRuntime:
         with self._remembered(fleet, workload, len([r for r in replicas if r.state.alive])):
             rolling.run(stages)
         if isinstance(workload, Engine):
+            self._versions.record(workload, where.image, where.aspects)
             self._front.settle(fleet, name)
 
     @contextmanager
@@ -244,6 +249,8 @@ class ProcessRuntime:
         """What decides on the code that runs; its id is known where its environment is here."""
         if isinstance(workload, Service):
             return Image("valkey", bus.program() or "missing")
+        if taken_back := self._versions.image(workload):
+            return taken_back
         environment = Environment(fleet, workload)
         assert workload.process
         mark = digest([workload.process.command, environment.mark, sources(fleet, workload)])
@@ -254,16 +261,26 @@ class ProcessRuntime:
         services = [s for n in needed if (s := fleet.services.get(n)) and s.kind == "redis"]
         return aspects(workload, image, {f"{s.name}/password": Bus(self._home, s).hash for s in services})
 
+    def _code(self, fleet: Fleet, workload: Engine | Service, image: Image) -> Code:
+        """What this version runs, kept from now on; that of a version that was taken back is kept already."""
+        if isinstance(workload, Service):
+            return Code(fleet.directory, str(self._home.root))
+        if self._versions.image(workload) and (kept := self._versions.code(image.reference)):
+            return kept
+        programs = Environment(fleet, workload).programs
+        self._versions.keep(fleet, workload, image, programs)
+        return Code(fleet.directory, str(programs))
+
     def _place(self, fleet: Fleet, workload: Engine | Service) -> ProcessPlace:
         image = self._image(fleet, workload)
         assert image.id, f"{image.reference} was not built"
-        own = Environment(fleet, workload) if isinstance(workload, Engine) else None
+        code = self._code(fleet, workload, image)
         return ProcessPlace(
             home=self._home,
             fleet=fleet,
             workload=workload,
-            programs=own.programs if own else self._home.root,
-            image=image.reference,
+            code=code,
+            image=image,
             aspects=self._aspects(fleet, workload, image.id),
             limits=reconcile.effective(workload, host(self._notes)),
             wave=reconcile.waves(fleet)[workload.name],
