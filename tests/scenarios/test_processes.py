@@ -11,9 +11,19 @@ from collections.abc import Iterator
 import pytest
 
 from nautilus_cli.gateways.sockets import bound
-from nautilus_cli.runtimes.process import kernel, record
+from nautilus_cli.runtimes.process import cgroups, kernel, record
 from tests.scenarios.load import Load, answering, eventually
 from tests.scenarios.process_world import ProcessWorld, engine
+
+HUNGRY = """
+import os, threading, time
+def eat():
+    while not os.path.exists("eat"):
+        time.sleep(0.05)
+    os.unlink("eat")
+    bytearray(512 * 2**20)
+threading.Thread(target=eat, daemon=True).start()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -149,5 +159,22 @@ def test_a_second_change_is_refused_by_name(fleet: ProcessWorld) -> None:
 def test_the_doctor_finds_what_it_needs(fleet: ProcessWorld) -> None:
     said = fleet.run("doctor").stdout
     assert "HAProxy" in said
-    assert "limits of CPU and memory" in " ".join(said.split())
+    assert "replicas are processes" in " ".join(said.split())
     assert "is held by" not in said  # the fleet's own ports
+
+
+@pytest.mark.skipif(cgroups.find() is None, reason="needs a cgroup that this user may write to")
+def test_what_takes_more_memory_than_it_may_is_started_again_and_told(fleet: ProcessWorld) -> None:
+    code, asked = fleet.document["engines"]["alpha"]["process"]["command"][2], fleet.folder / "eat"
+    fleet.edit("alpha", process={"command": ["python3", "-c", HUNGRY + code]}, replicas={"min": 1})
+    fleet.run("up")
+    fleet.run("scale", "alpha", "1")
+    asked.touch()
+    ((folder, _),) = fleet.specs("alpha")
+    eventually(lambda: fleet.state(folder).restarts == 1 and fleet.state(folder).alive)
+    eventually(lambda: answering(fleet.port("alpha")))
+    told = fleet.run("status", "--wide")
+    assert "limit their CPU and memory" in told.stderr
+    assert "137 (oom)" in told.stdout
+    assert '"kind": "oom"' in (fleet.home / fleet.name / "events").read_text()
+    fleet.run("scale", "alpha", "2")

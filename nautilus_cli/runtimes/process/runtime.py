@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from nautilus_cli import reconcile
-from nautilus_cli.errors import ConfigError, NautilusError, RolloutFailed, RolloutStopped
+from nautilus_cli.errors import NautilusError, RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase
 from nautilus_cli.fleet import Engine, Fleet, Service, Workload, aspects, digest, fingerprint
 from nautilus_cli.gateways.base import Route
@@ -19,19 +20,21 @@ from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
 from nautilus_cli.runtimes.base import Door, Finding, Happening, Line, Span, Verdict
 from nautilus_cli.runtimes.front import GATEWAY, Front, checked_otherwise, listens, ports
-from nautilus_cli.runtimes.process import bus, haproxy, kernel, place, record
+from nautilus_cli.runtimes.process import bus, cgroups, haproxy, kernel, place, record
 from nautilus_cli.runtimes.process.attach import Command
 from nautilus_cli.runtimes.process.bus import Bus
 from nautilus_cli.runtimes.process.environments import Environment
 from nautilus_cli.runtimes.process.home import FileLock, Home, end
 from nautilus_cli.runtimes.process.logs import logs
+from nautilus_cli.runtimes.process.obstacles import refuse
 from nautilus_cli.runtimes.process.place import ProcessPlace
 from nautilus_cli.runtimes.process.proxy import LocalProxy
 from nautilus_cli.runtimes.process.supervisor import EVENTS
 from nautilus_cli.runtimes.process.versions import Code, Versions
 from nautilus_cli.runtimes.rolling import Rolling
-from nautilus_cli.snapshot import Host, Image, Replica, Snapshot, Usage
+from nautilus_cli.snapshot import Host, Image, Limits, Replica, Snapshot, Usage
 
+LIMITED = "replicas are processes: cgroups (v{}) limit their CPU and memory"
 UNLIMITED = "replicas are processes: limits of CPU and memory are not in force, a lower priority (nice) is"
 PAUSE = 0.2  # seconds between two looks at the events
 
@@ -57,7 +60,9 @@ class ProcessRuntime:
 
     def __init__(self, fleet: Fleet, why: str = "") -> None:
         refuse(fleet)
-        self._notes = (f"{why}; {UNLIMITED}" if why else UNLIMITED,)
+        self._cgroups = cgroups.find()
+        limits = LIMITED.format(self._cgroups.version) if self._cgroups else UNLIMITED
+        self._notes = (f"{why}; {limits}" if why else limits,)
         self._home = Home(fleet.name)
         self._versions = Versions(self._home)
         self._front = ProcessFront(self._home)
@@ -88,7 +93,7 @@ class ProcessRuntime:
             traffic=self._front.traffic(fleet),
             leftovers=self._home.leftovers(),
             data=self._home.data(),
-            host=host(self._notes),
+            host=self._host(),
             at=time.time(),
         )
 
@@ -127,7 +132,10 @@ class ProcessRuntime:
                 yield Finding("redis", Verdict.STOP, "there is no valkey-server here", bus.HINT)
         for port, who in self._front.proxy(fleet).taken(ports(fleet)).items():
             yield Finding("ports", Verdict.STOP, f"port {port} is held by {who}", "stop it, or choose another port")
-        yield Finding("limits", Verdict.WARN, "; ".join(self._notes), "take Docker where limits matter")
+        if self._cgroups:
+            yield Finding("limits", Verdict.OK, "; ".join(self._notes))
+        else:
+            yield Finding("limits", Verdict.WARN, "; ".join(self._notes), "take Docker where limits matter")
 
     def build(self, fleet: Fleet, name: str, emit: Emit) -> None:
         """The environment of an engine, or the gateway's program, is here afterwards."""
@@ -241,9 +249,17 @@ class ProcessRuntime:
         """Nothing here comes from a registry of images."""
         return ()
 
+    def _host(self) -> Host:
+        """What this machine has; without cgroups it gives no replica less."""
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return Host(float(os.cpu_count() or 1), pages, limited=self._cgroups is not None, notes=self._notes)
+
     def _replicas(self, fleet: Fleet) -> tuple[Replica, ...]:
         routes: tuple[Route, ...] = self._front.routes(fleet)
-        return tuple(place.replica(self._home.replicas / spec.name, spec, routes) for spec in self._home.specs())
+        found = (place.replica(self._home.replicas / spec.name, spec, routes) for spec in self._home.specs())
+        if self._cgroups:
+            return tuple(found)
+        return tuple(replace(replica, limits=Limits()) for replica in found)  # what cannot be changed is not told
 
     def _image(self, fleet: Fleet, workload: Engine | Service) -> Image:
         """What decides on the code that runs; its id is known where its environment is here."""
@@ -282,15 +298,10 @@ class ProcessRuntime:
             code=code,
             image=image,
             aspects=self._aspects(fleet, workload, image.id),
-            limits=reconcile.effective(workload, host(self._notes)),
+            cgroups=self._cgroups,
+            limits=reconcile.effective(workload, self._host()),
             wave=reconcile.waves(fleet)[workload.name],
         )
-
-
-def host(notes: tuple[str, ...]) -> Host:
-    """What this machine has; it gives no replica less."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Host(cpus=float(os.cpu_count() or 1), memory=pages, limited=False, notes=notes)
 
 
 def sources(fleet: Fleet, engine: Engine) -> str:
@@ -302,29 +313,3 @@ def sources(fleet: Fleet, engine: Engine) -> str:
     recipe = recipe_of(fleet, engine)
     assert recipe
     return recipe.pack({})
-
-
-def refuse(fleet: Fleet) -> None:
-    """`ConfigError` names everything in the file that no process can be."""
-    if found := obstacles(fleet):
-        hint = "write process: {command: ...} under the engine, or start Docker (runtime: docker)"
-        raise ConfigError("\n".join(found), hint)
-
-
-def obstacles(fleet: Fleet) -> list[str]:
-    """What keeps this fleet from running without Docker."""
-    found = [
-        f"{name}: kind: container needs Docker; without it there is kind: redis alone"
-        for name, service in fleet.services.items()
-        if service.kind != "redis"
-    ]
-    for name, engine in fleet.engines.items():
-        if engine.process is None:
-            found.append(f"{name}: has no process.command, so it cannot run without Docker")
-        if engine.volumes or engine.secrets:
-            found.append(f"{name}: volumes and secrets need Docker")
-        if engine.hooks:
-            found.append(f"{name}: hooks need Docker")
-    if not kernel.PROC.is_dir():
-        found.append("processes are kept on Linux alone: it needs /proc")
-    return found
