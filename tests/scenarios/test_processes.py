@@ -94,14 +94,52 @@ def test_a_gateway_that_dies_comes_back_with_its_routes(fleet: ProcessWorld) -> 
     assert "in sync" in fleet.run("status").stdout
 
 
-def test_an_up_that_was_killed_is_finished_by_the_next(fleet: ProcessWorld) -> None:
-    fleet.edit("alpha", environment={"READY_AFTER": "1", "VERSION": "4"})
+def test_a_gateway_dies_with_its_supervisor_and_up_brings_it_back(fleet: ProcessWorld) -> None:
+    folder, port = fleet.home / fleet.name / "edge" / "gateway", fleet.port("alpha")
+    status = fleet.state(folder)
+    assert status.child
+    status.supervisor.signal(signal.SIGKILL)
+    assert status.child.gone(5)
+    assert "expose  gateway" in fleet.run("up").stdout
+    assert eventually(lambda: answering(port)) == {"alpha 1"}
+    assert len(fleet.specs("alpha")) == 2
+
+
+@pytest.mark.parametrize("moment", [r"alpha/\d +start", r"alpha/1 +route", r"alpha/1 +(drain|stop)"])
+def test_an_up_that_was_killed_is_finished_by_the_next(fleet: ProcessWorld, moment: str) -> None:
+    fleet.edit("alpha", environment={"READY_AFTER": "0.5", "VERSION": "4"})
     killed = fleet.start("up")
-    killed.until(r"alpha/\d +start")
+    killed.until(moment)
     killed.end(signal.SIGKILL)
+    assert answering(fleet.port("alpha")) <= {"alpha 1", "alpha 4"}, "what served goes on serving"
     fleet.run("up")
     assert answering(fleet.port("alpha")) == {"alpha 4"}
     assert len(fleet.specs("alpha")) == 2
+    assert "in sync" in fleet.run("status").stdout
+
+
+def test_a_down_that_was_killed_is_finished_by_the_next(fleet: ProcessWorld) -> None:
+    killed = fleet.start("down")
+    killed.until("deploy|remove")
+    killed.end(signal.SIGKILL)
+    fleet.run("down")
+    assert not fleet.processes()
+    assert list(fleet.home.iterdir()) == []
+    fleet.run("up")
+    assert answering(fleet.port("alpha")) == {"alpha 1"}
+
+
+def test_when_everything_was_killed_up_starts_it_again(fleet: ProcessWorld) -> None:
+    """As after a reboot: the files are there, and no process is."""
+    folders = [folder for folder, _ in fleet.specs("alpha")]
+    statuses = [fleet.state(folder) for folder in (*folders, fleet.home / fleet.name / "edge" / "gateway")]
+    for status in statuses:
+        status.supervisor.signal(signal.SIGKILL)
+    assert all(status.supervisor.gone(5) and status.child and status.child.gone(5) for status in statuses)
+    assert "0/2" in fleet.run("status", code=1).stdout
+    fleet.run("up")
+    assert answering(fleet.port("alpha")) == {"alpha 1"}
+    assert "in sync" in fleet.run("status").stdout
 
 
 def test_a_number_that_another_process_has_now_is_nobodys_replica(fleet: ProcessWorld) -> None:
