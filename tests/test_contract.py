@@ -11,14 +11,14 @@ from typing import Any, Literal
 import pytest
 
 from nautilus_cli.apply import apply
-from nautilus_cli.errors import Busy, RolloutFailed
+from nautilus_cli.errors import BuildFailed, Busy, RolloutFailed
 from nautilus_cli.events import Event, Phase, silent
 from nautilus_cli.fleet import Engine, Fleet, HealthCheck, Process, Replicas, Resources, Security, Service, Update
 from nautilus_cli.plan import Kind
 from nautilus_cli.reconcile import reconcile
 from nautilus_cli.runtimes import open_runtime
 from nautilus_cli.runtimes.base import Runtime, Span
-from nautilus_cli.runtimes.process import cgroups
+from nautilus_cli.runtimes.process import cgroups, haproxy
 from nautilus_cli.runtimes.process.home import Home
 from nautilus_cli.snapshot import Replica, State
 from tests.fakes import FakeRuntime
@@ -79,7 +79,17 @@ class Subject:
         return self.runtime.observe(fleet).of("risk")
 
 
-@pytest.fixture(params=["fake", "process", "process without cgroups", pytest.param("docker", marks=pytest.mark.docker)])
+BARE = "process with neither cgroups nor HAProxy"
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        "process",
+        BARE,
+        pytest.param("docker", marks=pytest.mark.docker),
+    ]
+)
 def subject(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
     """Each runtime in turn, with nothing of it left afterwards."""
     if request.param == "fake":
@@ -87,8 +97,10 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
         return
     if request.param.startswith("process"):
         monkeypatch.setenv("NAUTILUS_STATE_HOME", str(tmp_path))
-        if request.param != "process":
+        if request.param == BARE:
             monkeypatch.setattr(cgroups, "find", lambda: None)
+            monkeypatch.setattr(haproxy, "find", lambda: None)
+            monkeypatch.setattr(haproxy, "fetch", nowhere)
         ports: list[int] = request.getfixturevalue("port_range")
         limited = cgroups.find() is not None
         yield from on_processes(Subject(None, f"nt{os.getpid()}", ports, "process", limited))  # type: ignore[arg-type]
@@ -98,6 +110,11 @@ def subject(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     with open_runtime(subject.fleet()) as runtime:
         subject.runtime = runtime
         yield subject
+
+
+def nowhere() -> None:
+    """HAProxy is not on this machine, and cannot be fetched."""
+    raise BuildFailed("HAProxy is not on this machine")
 
 
 def on_processes(subject: Subject) -> Iterator[Subject]:

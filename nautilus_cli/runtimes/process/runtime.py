@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from nautilus_cli import reconcile
-from nautilus_cli.errors import NautilusError, RolloutFailed, RolloutStopped
+from nautilus_cli.errors import BuildFailed, NautilusError, RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase
 from nautilus_cli.fleet import Engine, Fleet, Service, Workload, aspects, digest, fingerprint
 from nautilus_cli.gateways.base import Route
@@ -20,7 +20,7 @@ from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
 from nautilus_cli.runtimes.base import Door, Finding, Happening, Line, Span, Verdict
 from nautilus_cli.runtimes.front import GATEWAY, Front, checked_otherwise, listens, ports
-from nautilus_cli.runtimes.process import bus, cgroups, haproxy, kernel, place, record
+from nautilus_cli.runtimes.process import bus, cgroups, haproxy, kernel, place, plain, record
 from nautilus_cli.runtimes.process.attach import Command
 from nautilus_cli.runtimes.process.bus import Bus
 from nautilus_cli.runtimes.process.environments import Environment
@@ -48,6 +48,8 @@ class ProcessFront(Front[LocalProxy]):
 
     def proxy(self, fleet: Fleet) -> LocalProxy:
         """As it is now: what is known of it stands in files."""
+        if plain.chosen(self._home):
+            return plain.PlainGateway(self._home, fleet.gateway)
         return LocalProxy(self._home, fleet.gateway, haproxy.find())
 
     def prepare(self, fleet: Fleet) -> None:
@@ -61,8 +63,7 @@ class ProcessRuntime:
     def __init__(self, fleet: Fleet, why: str = "") -> None:
         refuse(fleet)
         self._cgroups = cgroups.find()
-        limits = LIMITED.format(self._cgroups.version) if self._cgroups else UNLIMITED
-        self._notes = (f"{why}; {limits}" if why else limits,)
+        self._why = why
         self._home = Home(fleet.name)
         self._versions = Versions(self._home)
         self._front = ProcessFront(self._home)
@@ -81,10 +82,9 @@ class ProcessRuntime:
         images = {name: self._image(fleet, workload) for name, workload in fleet.workloads.items()}
         known = {name: image.id for name, image in images.items() if image.id}
         parts = {name: self._aspects(fleet, fleet.workloads[name], mark) for name, mark in known.items()}
-        program = haproxy.find()
         return Snapshot(
             replicas=self._replicas(fleet),
-            images={**images, GATEWAY: Image("haproxy", program.path if program else None)},
+            images={**images, GATEWAY: self._gateway()},
             aspects=parts,
             fingerprints={name: fingerprint(found) for name, found in parts.items()},
             counts=self._home.counts(),
@@ -124,7 +124,7 @@ class ProcessRuntime:
         if program := haproxy.find():
             yield Finding("HAProxy", Verdict.OK, program.path)
         else:
-            yield Finding("HAProxy", Verdict.WARN, "not here; `up` tries to fetch it", haproxy.HINT)
+            yield Finding("HAProxy", Verdict.WARN, "not here; `up` fetches it, or does without", haproxy.HINT)
         if any(service.kind == "redis" for service in fleet.services.values()):
             if server := bus.program():
                 yield Finding("redis", Verdict.OK, server)
@@ -142,10 +142,24 @@ class ProcessRuntime:
         began = time.monotonic()
         emit(Event(name, "build", Phase.STARTED))
         if name == GATEWAY:
-            haproxy.fetch()
+            self._fetch()
         elif isinstance(workload := fleet.workloads[name], Engine):
             Environment(fleet, workload).make()
         emit(Event(name, "build", Phase.DONE, "", time.monotonic() - began))
+
+    def _fetch(self) -> None:
+        """HAProxy is here, or it is written down that it can be had from nowhere."""
+        try:
+            haproxy.fetch()
+        except BuildFailed:
+            plain.choose(self._home)
+
+    def _gateway(self) -> Image:
+        """What holds the ports."""
+        if plain.chosen(self._home):
+            return Image("relay", "relay")
+        program = haproxy.find()
+        return Image("haproxy", program.path if program else None)
 
     def expose(self, fleet: Fleet, emit: Emit) -> Callable[[], None]:
         """The gateway listens on exactly the fleet's ports afterwards."""
@@ -248,6 +262,13 @@ class ProcessRuntime:
     def pull(self, fleet: Fleet, name: str, emit: Emit) -> tuple[str, ...]:
         """Nothing here comes from a registry of images."""
         return ()
+
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        """Why there is no Docker, and which of its promises hold."""
+        limits = LIMITED.format(self._cgroups.version) if self._cgroups else UNLIMITED
+        first = f"{self._why}; {limits}" if self._why else limits
+        return (first, plain.NOTE) if plain.chosen(self._home) else (first,)
 
     def _host(self) -> Host:
         """What this machine has; without cgroups it gives no replica less."""
