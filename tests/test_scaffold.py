@@ -115,10 +115,7 @@ def test_the_bus_the_port_and_the_measured_request_are_those_of_the_fleet(reposi
 
 def test_it_runs_as_a_process(repository: Path, port_range: list[int]) -> None:
     nautilus(repository, "new", "engine", "alpha-beta", "--port", str(port_range[4]))
-    file = repository / "engines.yaml"
-    file.write_text(file.read_text().replace("metrics_port: 8099", ""))
-    others = {"NAUTILUS_RUNTIME": "process", **HIDDEN}
-    with running(only(repository, "alpha-beta"), f"ns{os.getpid()}", "alpha-beta", **others):
+    with running(only(repository, "alpha-beta"), f"ns{os.getpid()}", "alpha-beta", **HIDDEN):
         assert document(port_range[4], "/alpha-beta/volatility/AAPL")["days"] == 252
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from nautilus_cli import reconcile
 from nautilus_cli.errors import BuildFailed, NautilusError, RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase
-from nautilus_cli.fleet import Engine, Fleet, Service, Workload, aspects, digest, fingerprint
+from nautilus_cli.fleet import Engine, Fleet, Service, Workload, fingerprint
 from nautilus_cli.gateways.base import Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
@@ -30,7 +30,8 @@ from nautilus_cli.runtimes.process.obstacles import refuse
 from nautilus_cli.runtimes.process.place import ProcessPlace
 from nautilus_cli.runtimes.process.proxy import LocalProxy
 from nautilus_cli.runtimes.process.supervisor import EVENTS
-from nautilus_cli.runtimes.process.versions import Code, Versions
+from nautilus_cli.runtimes.process.versions import Versions
+from nautilus_cli.runtimes.process.wanted import Wanted
 from nautilus_cli.runtimes.rolling import Rolling
 from nautilus_cli.snapshot import Host, Image, Limits, Replica, Snapshot, Usage
 
@@ -66,6 +67,7 @@ class ProcessRuntime:
         self._why = why
         self._home = Home(fleet.name)
         self._versions = Versions(self._home)
+        self._wanted = Wanted(self._home, self._versions)
         self._front = ProcessFront(self._home)
         self._halt = Halt()
 
@@ -79,9 +81,9 @@ class ProcessRuntime:
 
     def observe(self, fleet: Fleet) -> Snapshot:
         """Every replica and route of this fleet, at one moment."""
-        images = {name: self._image(fleet, workload) for name, workload in fleet.workloads.items()}
+        images = {name: self._wanted.image(fleet, workload) for name, workload in fleet.workloads.items()}
         known = {name: image.id for name, image in images.items() if image.id}
-        parts = {name: self._aspects(fleet, fleet.workloads[name], mark) for name, mark in known.items()}
+        parts = {name: self._wanted.aspects(fleet, fleet.workloads[name], mark) for name, mark in known.items()}
         return Snapshot(
             replicas=self._replicas(fleet),
             images={**images, GATEWAY: self._gateway()},
@@ -282,55 +284,18 @@ class ProcessRuntime:
             return tuple(found)
         return tuple(replace(replica, limits=Limits()) for replica in found)  # what cannot be changed is not told
 
-    def _image(self, fleet: Fleet, workload: Engine | Service) -> Image:
-        """What decides on the code that runs; its id is known where its environment is here."""
-        if isinstance(workload, Service):
-            return Image("valkey", bus.program() or "missing")
-        if taken_back := self._versions.image(workload):
-            return taken_back
-        environment = Environment(fleet, workload)
-        assert workload.process
-        mark = digest([workload.process.command, environment.mark, sources(fleet, workload)])
-        return Image(f"{workload.name}:{mark}", mark if environment.ready else None)
-
-    def _aspects(self, fleet: Fleet, workload: Engine | Service, image: str) -> dict[str, str]:
-        needed = [workload.name, *workload.depends_on]
-        services = [s for n in needed if (s := fleet.services.get(n)) and s.kind == "redis"]
-        return aspects(workload, image, {f"{s.name}/password": Bus(self._home, s).hash for s in services})
-
-    def _code(self, fleet: Fleet, workload: Engine | Service, image: Image) -> Code:
-        """What this version runs, kept from now on; that of a version that was taken back is kept already."""
-        if isinstance(workload, Service):
-            return Code(fleet.directory, str(self._home.root))
-        if self._versions.image(workload) and (kept := self._versions.code(image.reference)):
-            return kept
-        programs = Environment(fleet, workload).programs
-        self._versions.keep(fleet, workload, image, programs)
-        return Code(fleet.directory, str(programs))
-
     def _place(self, fleet: Fleet, workload: Engine | Service) -> ProcessPlace:
-        image = self._image(fleet, workload)
+        image = self._wanted.image(fleet, workload)
         assert image.id, f"{image.reference} was not built"
-        code = self._code(fleet, workload, image)
+        code = self._wanted.code(fleet, workload, image)
         return ProcessPlace(
             home=self._home,
             fleet=fleet,
             workload=workload,
             code=code,
             image=image,
-            aspects=self._aspects(fleet, workload, image.id),
+            aspects=self._wanted.aspects(fleet, workload, image.id),
             cgroups=self._cgroups,
             limits=reconcile.effective(workload, self._host()),
             wave=reconcile.waves(fleet)[workload.name],
         )
-
-
-def sources(fleet: Fleet, engine: Engine) -> str:
-    """A hash over the files that an engine is built from; empty where none are declared."""
-    if engine.build is None:
-        return ""
-    from nautilus_cli.runtimes.images import recipe_of
-
-    recipe = recipe_of(fleet, engine)
-    assert recipe
-    return recipe.pack({})
