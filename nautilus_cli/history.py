@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nautilus_cli.errors import ConfigError
-from nautilus_cli.fleet import Engine, Fleet
+from nautilus_cli.fleet import Engine, Fleet, fingerprint
 from nautilus_cli.loader.show import looks_secret
-from nautilus_cli.snapshot import Snapshot, Version
+from nautilus_cli.snapshot import Image, Snapshot, Version
 
 # What makes a replica another one. Counts, limits, ports and how to update are not a version's: they stay as they are.
 VERSIONED = (
     "command", "entrypoint", "environment", "secrets", "volumes", "tmpfs", "init", "ulimits", "labels", "stop_signal",
-    "restart", "security", "depends_on", "container_port", "image", "build",
+    "restart", "security", "depends_on", "container_port", "image", "build", "process",
 )  # fmt: skip
+RING = 10  # versions of an engine on record
 _CREDENTIALS = re.compile(r"\w://[^/@\s]*:[^/@\s]+@")
 
 
@@ -75,6 +77,23 @@ def last_changed(versions: Iterable[Version]) -> list[str]:
         newest[version.engine] = version
     latest = max((version.at for version in newest.values()), default="")
     return sorted(name for name, version in newest.items() if version.at == latest)
+
+
+def following(
+    kept: Sequence[Version], engine: Engine, image: Image, parts: Mapping[str, str], change: tuple[str, str, str]
+) -> Version | None:
+    """What to put on record when an engine serves, after those that are kept, newest first; None for nothing new.
+
+    `change` is its purpose, its moment and who makes it. The same version with other limits, counts or checks keeps its
+    number.
+    """
+    last, mark, spec = kept[0] if kept else None, fingerprint(parts), specification(engine)
+    if last and last.fingerprint == mark:
+        version = replace(last, spec=spec)
+        return None if version == last else version
+    (purpose, at, who), serial = change, last.serial + 1 if last else 1
+    why = cause(purpose, parts, last)
+    return Version(engine.name, serial, at, who, why, mark, image.reference, image.id or "", parts, spec)
 
 
 def cause(purpose: str, aspects: Mapping[str, str], last: Version | None) -> str:

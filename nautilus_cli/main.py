@@ -30,7 +30,7 @@ changes are pending (up --dry-run --exit-code); 70 a bug; 130 interrupted.
 
 COMMANDS = Commands(
     *("init", "up", "down", "scale", "restart", "rollback", "history", "status", "bench", "build", "config", "doctor"),
-    *("logs", "events", "pull", "watch", "exec", "bus", "load"),
+    *("logs", "events", "pull", "watch", "exec", "new", "bus", "load"),
 )
 
 

@@ -284,6 +284,9 @@ class FakeRuntime:
         self.verbs.append(f"attach {replica.engine}/{replica.slot} {' '.join(command)}")
         yield FakeCommand(list(command))
 
+    def door(self, service: Service) -> None:
+        """Nothing is on this machine."""
+
     def happenings(self, fleet: Fleet, since: float | None) -> Iterator[Happening]:
         self.verbs.append(f"happenings {since}")
         yield from self.happened

@@ -21,6 +21,7 @@ LEVELS = {
     "rollout": 3, "reconcile": 4, "health": 3, "history": 3,
     "gateways": 4, "repair": 5,
     "runtimes": 5,
+    "scaffold": 5,
     "apply": 6,
     "bench": 6,
     "bus": 6,

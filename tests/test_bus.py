@@ -1,4 +1,4 @@
-"""`nautilus bus` against a real server, through the redis-cli that its container has."""
+"""`nautilus bus` against a real server: through the redis-cli that its container has, and through its port."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from rich.console import Console
 from engines.base.bus import BusOptions, topics
 from nautilus_cli.bus import contract
 from nautilus_cli.bus.contract import Group, Message, Overview, Stream
-from nautilus_cli.bus.redis import Redis, command, line_of
+from nautilus_cli.bus.redis import Redis
+from nautilus_cli.bus.wires import Cli, Port, command, line_of
 from nautilus_cli.commands.bus import redis_service
-from nautilus_cli.errors import ConfigError, NautilusError
+from nautilus_cli.errors import ConfigError, NautilusError, Unhealthy
 from nautilus_cli.fleet import Service
+from nautilus_cli.runtimes.base import Door
 from nautilus_cli.view.bus import SCHEMA, message_line, overview_data, overview_view
 from tests.conftest import engine, fleet
-from tests.engines.redis_server import PASSWORD, Server
+from tests.engines.redis_server import KINDS, PASSWORD, Server
 
 needs_redis = pytest.mark.skipif(not shutil.which("redis-cli"), reason="needs Debian's redis-tools")
 
@@ -57,7 +59,7 @@ class Local:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path, "redis")
+    server = Server(tmp_path, KINDS[0])
     server.start()
     yield server
     server.close()
@@ -69,16 +71,20 @@ def words_of(server: Server) -> list[str]:
     return [word.replace("/run/secrets/redis/password", str(server.password_file)) for word in command(service)]
 
 
-@pytest.fixture
-def redis(server: Server) -> Iterator[Redis]:
+@pytest.fixture(params=["port", pytest.param("cli", marks=needs_redis)])
+def redis(server: Server, request: pytest.FixtureRequest) -> Iterator[Redis]:
+    if request.param == "port":
+        port = Port(Door("127.0.0.1", server.port, PASSWORD))
+        yield Redis(port)
+        port.close()
+        return
     local = Local(words_of(server))
-    yield Redis(local)
+    yield Redis(Cli(local))
     local.end_input()
     assert local.exit_code() == 0
     local.process.stdout.close()  # type: ignore[union-attr]
 
 
-@needs_redis
 def test_the_overview_has_streams_groups_lag_pending_and_dead_letters(server: Server, redis: Redis) -> None:
     assert redis.overview() == Overview((), 0)
     for number in range(5):
@@ -93,7 +99,6 @@ def test_the_overview_has_streams_groups_lag_pending_and_dead_letters(server: Se
     )
 
 
-@needs_redis
 def test_what_is_published_is_what_is_read(server: Server, redis: Redis) -> None:
     positions = redis.newest(["nautilus:bus:trading", "nautilus:bus:risk"])
     assert set(positions.values()) == {"0-0"}
@@ -115,15 +120,28 @@ def test_a_wrong_password_and_an_end_are_told(server: Server) -> None:
     local = Local(words_of(server))
     with local.process:
         with pytest.raises(NautilusError, match="WRONGPASS"):
-            Redis(local)
+            Cli(local)
         local.end_input()
     server.password_file.write_text(PASSWORD)
     local = Local(words_of(server))
     with local.process:
-        redis = Redis(local)
+        cli = Cli(local)
         local.process.stdin.close()  # type: ignore[union-attr]
         with pytest.raises(NautilusError, match="redis-cli has ended"):
-            redis._line()
+            cli._line()
+
+
+def test_a_port_tells_a_wrong_password_an_end_and_nobody(server: Server) -> None:
+    with pytest.raises(NautilusError, match="WRONGPASS"):
+        Port(Door("127.0.0.1", server.port, "wrong"))
+    port = Port(Door("127.0.0.1", server.port, PASSWORD))
+    assert port.ask("NONSENSE").startswith("ERR unknown command")
+    server.close()
+    with pytest.raises(NautilusError, match="Redis has ended"):
+        port.ask("PING")
+    port.close()
+    with pytest.raises(Unhealthy, match=f"Redis on port {server.port}: connection refused"):
+        Port(Door("127.0.0.1", server.port, PASSWORD))
 
 
 @given(st.lists(st.binary(max_size=30), min_size=1, max_size=5))

@@ -11,13 +11,14 @@ from typing import Any, Literal
 import pytest
 
 from nautilus_cli.apply import apply
-from nautilus_cli.errors import Busy, RolloutFailed
+from nautilus_cli.errors import BuildFailed, Busy, RolloutFailed
 from nautilus_cli.events import Event, Phase, silent
 from nautilus_cli.fleet import Engine, Fleet, HealthCheck, Process, Replicas, Resources, Security, Service, Update
 from nautilus_cli.plan import Kind
 from nautilus_cli.reconcile import reconcile
 from nautilus_cli.runtimes import open_runtime
 from nautilus_cli.runtimes.base import Runtime, Span
+from nautilus_cli.runtimes.process import cgroups, haproxy
 from nautilus_cli.runtimes.process.home import Home
 from nautilus_cli.snapshot import Replica, State
 from tests.fakes import FakeRuntime
@@ -78,22 +79,42 @@ class Subject:
         return self.runtime.observe(fleet).of("risk")
 
 
-@pytest.fixture(params=["fake", "process", pytest.param("docker", marks=pytest.mark.docker)])
+BARE = "process with neither cgroups nor HAProxy"
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        "process",
+        BARE,
+        pytest.param("docker", marks=pytest.mark.docker),
+    ]
+)
 def subject(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subject]:
     """Each runtime in turn, with nothing of it left afterwards."""
     if request.param == "fake":
         yield Subject(FakeRuntime(), "demo", [8000])
         return
-    if request.param == "process":
+    if request.param.startswith("process"):
         monkeypatch.setenv("NAUTILUS_STATE_HOME", str(tmp_path))
+        if request.param == BARE:
+            monkeypatch.setattr(cgroups, "find", lambda: None)
+            monkeypatch.setattr(haproxy, "find", lambda: None)
+            monkeypatch.setattr(haproxy, "fetch", nowhere)
         ports: list[int] = request.getfixturevalue("port_range")
-        yield from on_processes(Subject(None, f"nt{os.getpid()}", ports, "process", limited=False))  # type: ignore[arg-type]
+        limited = cgroups.find() is not None
+        yield from on_processes(Subject(None, f"nt{os.getpid()}", ports, "process", limited))  # type: ignore[arg-type]
         return
     world: World = request.getfixturevalue("world")
     subject = Subject(None, world.name, world.ports)  # type: ignore[arg-type]
     with open_runtime(subject.fleet()) as runtime:
         subject.runtime = runtime
         yield subject
+
+
+def nowhere() -> None:
+    """HAProxy is not on this machine, and cannot be fetched."""
+    raise BuildFailed("HAProxy is not on this machine")
 
 
 def on_processes(subject: Subject) -> Iterator[Subject]:
@@ -103,10 +124,14 @@ def on_processes(subject: Subject) -> Iterator[Subject]:
         subject.runtime = runtime
         try:
             yield subject
+            where = cgroups.find()
+            held = list(where.parents[-1].glob(f"{cgroups.PREFIX}{subject.name}-*")) if where else []
+            assert len(held) == len(runtime.observe(fleet).replicas) if where else not held
         finally:
             with runtime.lock(fleet, "down"):
                 subject.make(fleet.empty())
     assert not Home(fleet.name).root.exists()
+    assert not (where and list(where.parents[-1].glob(f"{cgroups.PREFIX}{subject.name}-*")))
 
 
 def done(events: list[Event], verb: str) -> list[str]:

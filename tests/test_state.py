@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nautilus_cli.gateways.haproxy import NUMBERED
-from nautilus_cli.runtimes.state import RING, State, Wanted, newest, versions
+from nautilus_cli.history import RING
+from nautilus_cli.runtimes.state import State, Wanted, newest, versions
 from nautilus_cli.snapshot import Image
 from tests.conftest import engine
 

@@ -11,7 +11,7 @@ from engines.base.bus.options import BusOptions
 
 T = TypeVar("T", int, float)
 
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")  # an image knows its engine by the name of its package
 
 
 class SettingsError(ValueError):

@@ -1,4 +1,4 @@
-"""Redis through its own redis-cli, inside its container: nothing is published, and the password stays there."""
+"""What `nautilus bus` asks Redis, through either wire; the password stays where Redis has it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,38 +21,20 @@ from nautilus_cli.bus.contract import (
     message_of,
     stream_of,
 )
+from nautilus_cli.bus.wires import Cli, Port, Wire, command
 from nautilus_cli.errors import NautilusError
 from nautilus_cli.fleet import Service
-from nautilus_cli.runtimes.base import Attached, Runtime
+from nautilus_cli.runtimes.base import Runtime
 from nautilus_cli.snapshot import Replica
 
 LUA = Path(__file__).parent
-PLAIN = set(range(32, 127)) - set(b'"\\')
-
-
-def command(service: Service) -> list[str]:
-    """redis-cli that reads commands from its input, after the password from its file."""
-    said = f"printf 'AUTH '; cat /run/secrets/{service.name}/password; printf '\\n'; cat"
-    return ["sh", "-c", f"{{ {said}; }} | redis-cli -p {service.port or 6379}"]
-
-
-def line_of(words: Sequence[str | bytes]) -> bytes:
-    """One command, as redis-cli reads it."""
-    return b" ".join(_quoted(word.encode() if isinstance(word, str) else word) for word in words) + b"\n"
-
-
-def _quoted(word: bytes) -> bytes:
-    return b'"' + b"".join(b"%c" % byte if byte in PLAIN else b"\\x%02x" % byte for byte in word) + b'"'
 
 
 class Redis:
-    """One running redis-cli; each question is one line, and so is each answer."""
+    """The bus's streams in one Redis."""
 
-    def __init__(self, attached: Attached) -> None:
-        self._attached = attached
-        self._output = attached.output()
-        self._rest = b""
-        self._expect(self._line(), "OK")
+    def __init__(self, wire: Wire) -> None:
+        self._ask = wire.ask
 
     def overview(self) -> Overview:
         """Every stream with its groups, and the number of dead letters."""
@@ -90,26 +72,6 @@ class Redis:
         except ValueError:
             raise NautilusError(f"Redis refuses: {answer}") from None
 
-    def _ask(self, *words: str | bytes) -> str:
-        self._attached.send(line_of(words))
-        return self._line()
-
-    def _line(self) -> str:
-        while b"\n" not in self._rest:
-            found = next(self._output, None)
-            if found is None:
-                text = self._rest.decode(errors="replace").strip()
-                raise NautilusError(
-                    f"redis-cli has ended: {text or 'it said nothing'}", "`nautilus logs redis` may say why"
-                )
-            self._rest += found[1]
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode(errors="replace")
-
-    def _expect(self, line: str, wanted: str) -> None:
-        if line != wanted:
-            raise NautilusError(f"Redis refuses: {line}", "`nautilus status` shows whether it is ready")
-
 
 def _stream(found: dict[str, Any]) -> Stream:
     groups = found.get("groups") or ()
@@ -123,7 +85,11 @@ def _group(found: dict[str, Any]) -> Group:
 
 @contextmanager
 def talking(runtime: Runtime, replica: Replica, service: Service) -> Iterator[Redis]:
-    """A conversation with the Redis of a fleet."""
+    """A conversation with the Redis of a fleet: by its port where that is on this machine, else beside it."""
+    if door := runtime.door(service):
+        with closing(Port(door)) as port:
+            yield Redis(port)
+        return
     with runtime.attach(replica, command(service), tty=False) as attached:
-        yield Redis(attached)
+        yield Redis(Cli(attached))
         attached.end_input()

@@ -64,7 +64,7 @@ def chosen(fleet: Fleet, declared: Fleet) -> tuple[APIClient | None, str]:
 
 def needs_docker(fleet: Fleet) -> list[str]:
     """What keeps a fleet from running without Docker; not told to who asked for Docker."""
-    from nautilus_cli.runtimes.process.runtime import obstacles
+    from nautilus_cli.runtimes.process.obstacles import obstacles
 
     return obstacles(fleet) if fleet.runtime == "auto" else []
 

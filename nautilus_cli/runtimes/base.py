@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from nautilus_cli.events import Emit
-from nautilus_cli.fleet import Fleet
+from nautilus_cli.fleet import Fleet, Service
 from nautilus_cli.snapshot import Replica, Snapshot, Usage
 
 
@@ -60,6 +60,15 @@ class Happening:
     text: str  # in words
     container: str = ""
     exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a redis service answers on this very machine, and what it asks for."""
+
+    host: str
+    port: int
+    password: str = field(repr=False)
 
 
 class Attached(Protocol):
@@ -143,6 +152,10 @@ class Runtime(Protocol):
 
     def attach(self, replica: Replica, command: Sequence[str], tty: bool) -> AbstractContextManager[Attached]:
         """Run a command in a replica, on a terminal of its own or with plain streams."""
+        ...
+
+    def door(self, service: Service) -> Door | None:
+        """How this command reaches a redis service itself; None where only a command beside it can."""
         ...
 
     def happenings(self, fleet: Fleet, since: float | None) -> Iterator[Happening]:

@@ -260,6 +260,9 @@ class DockerRuntime:
         """Run a command in a replica."""
         return Command(self._api, replica, command, tty)
 
+    def door(self, service: Service) -> None:
+        """Its port is inside the fleet's network alone."""
+
     def happenings(self, fleet: Fleet, since: float | None) -> Iterator[Happening]:
         """What happens to this fleet's containers."""
         return happenings(self._api, fleet.name, since)

@@ -12,20 +12,19 @@ import json
 import socket
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from docker.api.client import APIClient
 
-from nautilus_cli.fleet import Engine, fingerprint
+from nautilus_cli.fleet import Engine
 from nautilus_cli.gateways import archive
 from nautilus_cli.gateways.haproxy import NUMBERED
-from nautilus_cli.history import cause, newest_first, specification
+from nautilus_cli.history import RING, following, newest_first
 from nautilus_cli.runtimes import volumes
 from nautilus_cli.snapshot import Image, Version
 
-RING = 10
 VERSIONS = "versions"  # the folder of them
 
 
@@ -104,17 +103,9 @@ class State:
         """This engine serves from now on; what it was before stays on record, as the last ten do."""
         with self._lock:
             kept = newest_first(versions(self._kept()), engine.name)
-            last, mark, spec = kept[0] if kept else None, fingerprint(parts), specification(engine)
-            if last and last.fingerprint == mark:
-                version = replace(last, spec=spec)  # the same version with other limits, counts or checks
-                if version == last:
-                    return
-            else:
-                serial, why = last.serial + 1 if last else 1, cause(self._purpose, parts, last)
-                version = Version(
-                    engine.name, serial, self._at, whoami(), why, mark, image.reference, image.id or "", parts, spec
-                )
-            self._write(f"{VERSIONS}/{engine.name}-{version.serial % RING}.json", asdict(version))
+            version = following(kept, engine, image, parts, (self._purpose, self._at, whoami()))
+            if version:
+                self._write(f"{VERSIONS}/{engine.name}-{version.serial % RING}.json", asdict(version))
 
     def _kept(self) -> dict[str, bytes]:
         """Every file, read once a change."""

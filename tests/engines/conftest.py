@@ -114,7 +114,7 @@ def settings_for(prices_path: Path) -> Callable[[str], Settings]:
 def client_for(settings_for: Callable[[str], Settings]) -> Callable[[str], Client]:
     def client(engine: str) -> Client:
         settings = settings_for(engine)
-        service = importlib.import_module(f"engines.{engine}.service")
+        service = importlib.import_module(f"engines.{engine.replace('-', '_')}.service")
         return client_of(service.create(settings), settings)
 
     return client

@@ -7,55 +7,23 @@ import getpass
 import signal
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nautilus_cli.gateways.sockets import bound
-from nautilus_cli.runtimes.process import kernel, record
+from nautilus_cli.runtimes.process import cgroups, kernel, record
 from tests.scenarios.load import Load, answering, eventually
-from tests.scenarios.world import World, server
+from tests.scenarios.process_world import ProcessWorld, engine
 
-
-class ProcessWorld(World):
-    """A fleet of processes on a machine whose Docker is hidden."""
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """What the command line sees."""
-        return {**super().environ, "DOCKER_HOST": "tcp://127.0.0.1:1", "NAUTILUS_STATE_HOME": str(self.home)}
-
-    @property
-    def home(self) -> Path:
-        """Where every fleet of this test is written down."""
-        return self.folder / "state"
-
-    def specs(self, engine: str) -> list[tuple[Path, record.Spec]]:
-        """The replicas of an engine, by slot."""
-        folders = sorted((self.home / self.name / "replicas").glob("[!.]*"))
-        found = [(folder, spec) for folder in folders if (spec := record.read_spec(folder))]
-        return sorted(((f, s) for f, s in found if s.engine == engine), key=lambda pair: pair[1].slot)
-
-    def state(self, folder: Path) -> record.Status:
-        """What its supervisor wrote last."""
-        status = record.read_status(folder)
-        assert status
-        return status
-
-    def processes(self) -> list[str]:
-        """The command lines of everything that belongs to this fleet."""
-        lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
-        marked = [path.parent for path in kernel.PROC.glob("[0-9]*/environ")]
-        named = f"{record.MARK}={self.name}-".encode()
-        inside = [str(p) for p in marked if any(word.startswith(named) for word in kernel.variables(p))]
-        return inside + [line for line in lines if str(self.home) in line]
-
-
-def engine(port: int, **changes: Any) -> dict[str, Any]:
-    """An engine that runs server.py without an image."""
-    declared = server(port, **changes)
-    return {**declared, "process": {"command": declared["command"]}, "restart": "always"}
+HUNGRY = """
+import os, threading, time
+def eat():
+    while not os.path.exists("eat"):
+        time.sleep(0.05)
+    os.unlink("eat")
+    bytearray(512 * 2**20)
+threading.Thread(target=eat, daemon=True).start()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -126,14 +94,52 @@ def test_a_gateway_that_dies_comes_back_with_its_routes(fleet: ProcessWorld) -> 
     assert "in sync" in fleet.run("status").stdout
 
 
-def test_an_up_that_was_killed_is_finished_by_the_next(fleet: ProcessWorld) -> None:
-    fleet.edit("alpha", environment={"READY_AFTER": "1", "VERSION": "4"})
+def test_a_gateway_dies_with_its_supervisor_and_up_brings_it_back(fleet: ProcessWorld) -> None:
+    folder, port = fleet.home / fleet.name / "edge" / "gateway", fleet.port("alpha")
+    status = fleet.state(folder)
+    assert status.child
+    status.supervisor.signal(signal.SIGKILL)
+    assert status.child.gone(5)
+    assert "expose  gateway" in fleet.run("up").stdout
+    assert eventually(lambda: answering(port)) == {"alpha 1"}
+    assert len(fleet.specs("alpha")) == 2
+
+
+@pytest.mark.parametrize("moment", [r"alpha/\d +start", r"alpha/1 +route", r"alpha/1 +(drain|stop)"])
+def test_an_up_that_was_killed_is_finished_by_the_next(fleet: ProcessWorld, moment: str) -> None:
+    fleet.edit("alpha", environment={"READY_AFTER": "0.5", "VERSION": "4"})
     killed = fleet.start("up")
-    killed.until(r"alpha/\d +start")
+    killed.until(moment)
     killed.end(signal.SIGKILL)
+    assert answering(fleet.port("alpha")) <= {"alpha 1", "alpha 4"}, "what served goes on serving"
     fleet.run("up")
     assert answering(fleet.port("alpha")) == {"alpha 4"}
     assert len(fleet.specs("alpha")) == 2
+    assert "in sync" in fleet.run("status").stdout
+
+
+def test_a_down_that_was_killed_is_finished_by_the_next(fleet: ProcessWorld) -> None:
+    killed = fleet.start("down")
+    killed.until("deploy|remove")
+    killed.end(signal.SIGKILL)
+    fleet.run("down")
+    assert not fleet.processes()
+    assert list(fleet.home.iterdir()) == []
+    fleet.run("up")
+    assert answering(fleet.port("alpha")) == {"alpha 1"}
+
+
+def test_when_everything_was_killed_up_starts_it_again(fleet: ProcessWorld) -> None:
+    """As after a reboot: the files are there, and no process is."""
+    folders = [folder for folder, _ in fleet.specs("alpha")]
+    statuses = [fleet.state(folder) for folder in (*folders, fleet.home / fleet.name / "edge" / "gateway")]
+    for status in statuses:
+        status.supervisor.signal(signal.SIGKILL)
+    assert all(status.supervisor.gone(5) and status.child and status.child.gone(5) for status in statuses)
+    assert "0/2" in fleet.run("status", code=1).stdout
+    fleet.run("up")
+    assert answering(fleet.port("alpha")) == {"alpha 1"}
+    assert "in sync" in fleet.run("status").stdout
 
 
 def test_a_number_that_another_process_has_now_is_nobodys_replica(fleet: ProcessWorld) -> None:
@@ -191,5 +197,22 @@ def test_a_second_change_is_refused_by_name(fleet: ProcessWorld) -> None:
 def test_the_doctor_finds_what_it_needs(fleet: ProcessWorld) -> None:
     said = fleet.run("doctor").stdout
     assert "HAProxy" in said
-    assert "limits of CPU and memory" in " ".join(said.split())
+    assert "replicas are processes" in " ".join(said.split())
     assert "is held by" not in said  # the fleet's own ports
+
+
+@pytest.mark.skipif(cgroups.find() is None, reason="needs a cgroup that this user may write to")
+def test_what_takes_more_memory_than_it_may_is_started_again_and_told(fleet: ProcessWorld) -> None:
+    code, asked = fleet.document["engines"]["alpha"]["process"]["command"][2], fleet.folder / "eat"
+    fleet.edit("alpha", process={"command": ["python3", "-c", HUNGRY + code]}, replicas={"min": 1})
+    fleet.run("up")
+    fleet.run("scale", "alpha", "1")
+    asked.touch()
+    ((folder, _),) = fleet.specs("alpha")
+    eventually(lambda: fleet.state(folder).restarts == 1 and fleet.state(folder).alive)
+    eventually(lambda: answering(fleet.port("alpha")))
+    told = fleet.run("status", "--wide")
+    assert "limit their CPU and memory" in told.stderr
+    assert "137 (oom)" in told.stdout
+    assert '"kind": "oom"' in (fleet.home / fleet.name / "events").read_text()
+    fleet.run("scale", "alpha", "2")

@@ -11,9 +11,10 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from nautilus_cli.errors import RolloutFailed
+from nautilus_cli.errors import RolloutFailed, Unhealthy
 from nautilus_cli.fleet import Service, digest
 from nautilus_cli.health import Answer
+from nautilus_cli.runtimes.base import Door
 from nautilus_cli.runtimes.process.home import VOLUMES, Home
 from nautilus_cli.runtimes.process.launch import free_port
 from nautilus_cli.runtimes.process.record import replace
@@ -60,6 +61,12 @@ class Bus:
             "REDIS_PORT": str(self.port),
             "REDIS_PASSWORD_FILE": str(self.password),
         }
+
+    def door(self) -> Door:
+        """How this machine's commands find it; `Unhealthy` while it was never made."""
+        if not self.port:
+            raise Unhealthy(f"{self.service.name} does not run", "`nautilus up` starts it")
+        return Door("127.0.0.1", self.port, self.password.read_text())
 
     def make(self) -> None:
         """Its folders and files are there; its port and its password stay what they once were."""

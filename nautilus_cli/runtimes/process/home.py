@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from nautilus_cli.errors import Busy
-from nautilus_cli.runtimes.process import kernel, record
+from nautilus_cli.runtimes.process import cgroups, kernel, record
 from nautilus_cli.runtimes.process.record import Spec
 
 HOME = "NAUTILUS_STATE_HOME"
@@ -61,7 +61,8 @@ class Home:
         return begun.rename(folder)
 
     def forget(self, folder: Path) -> None:
-        """Nothing of it is left. It loses its name first, so that no half of it is taken for a replica."""
+        """Nothing of it is left, its cgroups neither. It loses its name first: no half of it is taken for a replica."""
+        cgroups.remove(record.read_bounds(folder).folders)
         gone = folder.with_name(f".{folder.name}")
         with suppress(FileNotFoundError):
             folder.rename(gone)

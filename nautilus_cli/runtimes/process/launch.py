@@ -15,6 +15,7 @@ from nautilus_cli.gateways.sockets import bound
 
 PORTS = range(12000, 20000)  # below those that the kernel gives to connections
 INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME")
+PACKAGE = str(Path(__file__).parents[3])  # where this very nautilus is imported from
 
 _given: set[int] = set()
 _turn = threading.Lock()
@@ -23,10 +24,9 @@ _turn = threading.Lock()
 def launch(folder: Path, subject: str) -> None:
     """It was started once when this returns; `RolloutFailed` says why it could not be."""
     command = [sys.executable, "-m", "nautilus_cli.runtimes.process.supervisor", str(folder)]
-    package = str(Path(__file__).parents[3])
     begun = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/",
-        env={**os.environ, "PYTHONPATH": package, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": PACKAGE, "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     if begun.returncode:
         raise RolloutFailed(f"{subject}: {begun.stderr.strip()}", "correct process.command in the file")

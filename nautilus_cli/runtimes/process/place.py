@@ -6,6 +6,7 @@ import secrets
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from nautilus_cli.errors import RolloutFailed
 from nautilus_cli.fleet import Engine, Fleet, Service, fingerprint
 from nautilus_cli.gateways.base import Route
 from nautilus_cli.health import Answer, Vitals
-from nautilus_cli.runtimes.process import record
+from nautilus_cli.runtimes.process import cgroups, kernel, record
 from nautilus_cli.runtimes.process.bus import Bus
+from nautilus_cli.runtimes.process.cgroups import Cgroups
 from nautilus_cli.runtimes.process.home import Home, end
 from nautilus_cli.runtimes.process.launch import environment, free_port, launch
 from nautilus_cli.runtimes.process.logfile import LogReader
 from nautilus_cli.runtimes.process.record import Spec
-from nautilus_cli.snapshot import Limits, Replica, State
+from nautilus_cli.runtimes.process.versions import Code
+from nautilus_cli.snapshot import Image, Limits, Replica, State
 
 NICE = 5  # of engines: the gateway comes first
 
@@ -31,10 +34,11 @@ class ProcessPlace:
     home: Home
     fleet: Fleet
     workload: Engine | Service
-    programs: Path  # the folder of its environment's commands
-    image: str
+    code: Code
+    image: Image
     aspects: Mapping[str, str]
     limits: Limits
+    cgroups: Cgroups | None
     wave: int
 
     @property
@@ -47,6 +51,7 @@ class ProcessPlace:
         spec = self._spec(slot)
         folder = self.home.add(spec)
         try:
+            self._bind(folder, spec)
             launch(folder, spec.subject)
         except RolloutFailed:
             self.home.forget(folder)
@@ -72,14 +77,36 @@ class ProcessPlace:
         self.home.forget(self._folder(replica))
 
     def adjust(self, replica: Replica) -> None:
-        """There are no limits here that could be changed."""
+        """Change CPU and memory of what runs; it moves into cgroups where it had none."""
+        folder = self._folder(replica)
+        if (spec := record.read_spec(folder)) is None:
+            return
+        folders, status = self._bind(folder, spec), record.read_status(folder)
+        for process in kernel.members(spec.mark, status.supervisor if status else None):
+            with suppress(ProcessLookupError):
+                cgroups.enter(folders, process.pid)
+
+    def _bind(self, folder: Path, spec: Spec) -> tuple[Path, ...]:
+        """Its limits are in force; `RolloutFailed` where the kernel refuses them."""
+        if self.cgroups is None:
+            return ()
+        # Made before, perhaps by a command whose own cgroup was another.
+        folders = record.read_bounds(folder).folders or self.cgroups.folders(spec.name)
+        bounds = record.Bounds(cpus=self.limits.cpus, memory=self.limits.memory, cgroups=tuple(map(str, folders)))
+        record.write(folder / record.BOUNDS, bounds)
+        try:
+            self.cgroups.make(folders, self.limits)
+        except OSError as error:
+            words = f"{spec.subject}: the kernel refuses its limits: {error.filename}: {error.strerror}"
+            raise RolloutFailed(words, "correct resources in the file") from None
+        return folders
 
     def vitals(self, replica: Replica) -> Vitals:
         """Whether its process lives."""
         status = record.read_status(self._folder(replica))
         if status is None:
             return Vitals(alive=False)
-        return Vitals(status.alive, status.restarts, status.exit_code)
+        return Vitals(status.alive, status.restarts, status.exit_code, status.oom_killed)
 
     def answer(self, replica: Replica) -> Answer:
         """What a service answers."""
@@ -113,11 +140,11 @@ class ProcessPlace:
             port=port,
             fingerprint=self.fingerprint,
             aspects=self.aspects,
-            image=self.image,
+            image=self.image.reference,
             wave=self.wave,
             created=time.time(),
             command=command,
-            folder=self.fleet.directory,
+            folder=self.code.folder,
             environment=self._environment(name, port),
             signal=int((workload.stop_signal and number(workload.stop_signal)) or signal.SIGTERM),
             grace=workload.stop_grace_period,
@@ -127,7 +154,7 @@ class ProcessPlace:
 
     def _environment(self, name: str, port: int) -> dict[str, str]:
         """What is declared, where what it depends on is, and who it is."""
-        found = environment(self.programs) | self.workload.environment
+        found = environment(Path(self.code.programs)) | self.workload.environment
         for service in (self.fleet.services.get(other) for other in self.workload.depends_on):
             if service and service.kind == "redis":
                 found |= Bus(self.home, service).environment()
@@ -141,7 +168,7 @@ def number(name: str) -> int:
 
 def replica(folder: Path, spec: Spec, routes: tuple[Route, ...]) -> Replica:
     """One replica from what is written of it, from its process and from what the gateway knows of it."""
-    status = record.read_status(folder)
+    status, bounds = record.read_status(folder), record.read_bounds(folder)
     own = (spec.engine, "127.0.0.1", spec.port)
     route = next((r for r in routes if (r.engine, r.address, r.port) == own), None)
     watched = status is not None and status.watched
@@ -155,12 +182,14 @@ def replica(folder: Path, spec: Spec, routes: tuple[Route, ...]) -> Replica:
         state=state(spec, status, route),
         routed=routed,
         address=f"127.0.0.1:{spec.port}",
+        limits=cgroups.granted(bounds.limits, cgroups.limits_of(bounds.folders)),
         aspects=spec.aspects,
         image=spec.image,
         wave=spec.wave,
         created=spec.created,
         restarts=status.restarts if status else 0,
-        exit_code=status.exit_code if status and not watched else None,
+        exit_code=status.exit_code if status and (status.oom_killed or not watched) else None,
+        oom_killed=status is not None and status.oom_killed,
         pid=status.child.pid if status and status.child else 0,
         detail=route.detail if route else "",
     )

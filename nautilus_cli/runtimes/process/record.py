@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from nautilus_cli.runtimes.process.kernel import Process
+from nautilus_cli.snapshot import Limits
 
-SPEC, STATE, LOG = "spec.json", "state.json", "log"
+SPEC, STATE, BOUNDS, LOG = "spec.json", "state.json", "bounds.json", "log"
 MARK = "NAUTILUS_REPLICA"  # every process of a replica has it in its environment
 
 
@@ -56,6 +57,7 @@ class Status:
     child: Process | None = None  # None: it ended, and may be started again
     restarts: int = 0
     exit_code: int | None = None  # of the last that ended; 128 and the number of the signal that ended it
+    oom_killed: bool = False  # the last that ended had used up its memory
     since: float = 0.0  # when the child was started
 
     @property
@@ -69,7 +71,26 @@ class Status:
         return self.watched and self.child is not None and self.child.alive
 
 
-def write(path: Path, value: Spec | Status) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a replica may use at the most, and the cgroups that hold it to that; none where they cannot be made."""
+
+    cpus: float | None = None
+    memory: int | None = None
+    cgroups: tuple[str, ...] = ()
+
+    @property
+    def limits(self) -> Limits:
+        """What was asked."""
+        return Limits(self.cpus, self.memory)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of its cgroups."""
+        return tuple(map(Path, self.cgroups))
+
+
+def write(path: Path, value: Spec | Status | Bounds) -> None:
     """Put it in the place of what was there in one step."""
     replace(path, json.dumps(asdict(value)))
 
@@ -101,6 +122,15 @@ def read_status(folder: Path) -> Status | None:
         return Status(**{**found, "supervisor": Process(**found["supervisor"]), "child": child})
     except (TypeError, KeyError):
         return None
+
+
+def read_bounds(folder: Path) -> Bounds:
+    """What was written; no limits where nothing was."""
+    found = _read(folder / BOUNDS)
+    try:
+        return Bounds(**{**found, "cgroups": tuple(found["cgroups"])}) if found else Bounds()
+    except (TypeError, KeyError):
+        return Bounds()
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -8,29 +8,34 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from nautilus_cli import reconcile
-from nautilus_cli.errors import ConfigError, NautilusError, RolloutFailed, RolloutStopped
+from nautilus_cli.errors import BuildFailed, NautilusError, RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase
-from nautilus_cli.fleet import Engine, Fleet, Service, Workload, aspects, digest, fingerprint
+from nautilus_cli.fleet import Engine, Fleet, Service, Workload, fingerprint
 from nautilus_cli.gateways.base import Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
-from nautilus_cli.runtimes.base import Finding, Happening, Line, Span, Verdict
+from nautilus_cli.runtimes.base import Door, Finding, Happening, Line, Span, Verdict
 from nautilus_cli.runtimes.front import GATEWAY, Front, checked_otherwise, listens, ports
-from nautilus_cli.runtimes.process import bus, haproxy, kernel, place, record
+from nautilus_cli.runtimes.process import bus, cgroups, haproxy, kernel, place, plain, record
 from nautilus_cli.runtimes.process.attach import Command
 from nautilus_cli.runtimes.process.bus import Bus
 from nautilus_cli.runtimes.process.environments import Environment
 from nautilus_cli.runtimes.process.home import FileLock, Home, end
 from nautilus_cli.runtimes.process.logs import logs
+from nautilus_cli.runtimes.process.obstacles import refuse
 from nautilus_cli.runtimes.process.place import ProcessPlace
 from nautilus_cli.runtimes.process.proxy import LocalProxy
 from nautilus_cli.runtimes.process.supervisor import EVENTS
+from nautilus_cli.runtimes.process.versions import Versions
+from nautilus_cli.runtimes.process.wanted import Wanted
 from nautilus_cli.runtimes.rolling import Rolling
-from nautilus_cli.snapshot import Host, Image, Replica, Snapshot, Usage
+from nautilus_cli.snapshot import Host, Image, Limits, Replica, Snapshot, Usage
 
+LIMITED = "replicas are processes: cgroups (v{}) limit their CPU and memory"
 UNLIMITED = "replicas are processes: limits of CPU and memory are not in force, a lower priority (nice) is"
 PAUSE = 0.2  # seconds between two looks at the events
 
@@ -44,6 +49,8 @@ class ProcessFront(Front[LocalProxy]):
 
     def proxy(self, fleet: Fleet) -> LocalProxy:
         """As it is now: what is known of it stands in files."""
+        if plain.chosen(self._home):
+            return plain.PlainGateway(self._home, fleet.gateway)
         return LocalProxy(self._home, fleet.gateway, haproxy.find())
 
     def prepare(self, fleet: Fleet) -> None:
@@ -56,8 +63,11 @@ class ProcessRuntime:
 
     def __init__(self, fleet: Fleet, why: str = "") -> None:
         refuse(fleet)
-        self._notes = (f"{why}; {UNLIMITED}" if why else UNLIMITED,)
+        self._cgroups = cgroups.find()
+        self._why = why
         self._home = Home(fleet.name)
+        self._versions = Versions(self._home)
+        self._wanted = Wanted(self._home, self._versions)
         self._front = ProcessFront(self._home)
         self._halt = Halt()
 
@@ -71,21 +81,21 @@ class ProcessRuntime:
 
     def observe(self, fleet: Fleet) -> Snapshot:
         """Every replica and route of this fleet, at one moment."""
-        images = {name: self._image(fleet, workload) for name, workload in fleet.workloads.items()}
+        images = {name: self._wanted.image(fleet, workload) for name, workload in fleet.workloads.items()}
         known = {name: image.id for name, image in images.items() if image.id}
-        parts = {name: self._aspects(fleet, fleet.workloads[name], mark) for name, mark in known.items()}
-        program = haproxy.find()
+        parts = {name: self._wanted.aspects(fleet, fleet.workloads[name], mark) for name, mark in known.items()}
         return Snapshot(
             replicas=self._replicas(fleet),
-            images={**images, GATEWAY: Image("haproxy", program.path if program else None)},
+            images={**images, GATEWAY: self._gateway()},
             aspects=parts,
             fingerprints={name: fingerprint(found) for name, found in parts.items()},
             counts=self._home.counts(),
             gateway=self._front.proxy(fleet).pending(listens(fleet)),
+            versions=self._versions.known(),
             traffic=self._front.traffic(fleet),
             leftovers=self._home.leftovers(),
             data=self._home.data(),
-            host=host(self._notes),
+            host=self._host(),
             at=time.time(),
         )
 
@@ -104,6 +114,7 @@ class ProcessRuntime:
 
     def lock(self, fleet: Fleet, purpose: str) -> FileLock:
         """Keep every other change of this fleet out."""
+        self._versions.begin(purpose)
         return FileLock(self._home, purpose)
 
     def preflight(self, fleet: Fleet) -> None:
@@ -115,7 +126,7 @@ class ProcessRuntime:
         if program := haproxy.find():
             yield Finding("HAProxy", Verdict.OK, program.path)
         else:
-            yield Finding("HAProxy", Verdict.WARN, "not here; `up` tries to fetch it", haproxy.HINT)
+            yield Finding("HAProxy", Verdict.WARN, "not here; `up` fetches it, or does without", haproxy.HINT)
         if any(service.kind == "redis" for service in fleet.services.values()):
             if server := bus.program():
                 yield Finding("redis", Verdict.OK, server)
@@ -123,17 +134,34 @@ class ProcessRuntime:
                 yield Finding("redis", Verdict.STOP, "there is no valkey-server here", bus.HINT)
         for port, who in self._front.proxy(fleet).taken(ports(fleet)).items():
             yield Finding("ports", Verdict.STOP, f"port {port} is held by {who}", "stop it, or choose another port")
-        yield Finding("limits", Verdict.WARN, "; ".join(self._notes), "take Docker where limits matter")
+        if self._cgroups:
+            yield Finding("limits", Verdict.OK, "; ".join(self._notes))
+        else:
+            yield Finding("limits", Verdict.WARN, "; ".join(self._notes), "take Docker where limits matter")
 
     def build(self, fleet: Fleet, name: str, emit: Emit) -> None:
         """The environment of an engine, or the gateway's program, is here afterwards."""
         began = time.monotonic()
         emit(Event(name, "build", Phase.STARTED))
         if name == GATEWAY:
-            haproxy.fetch()
+            self._fetch()
         elif isinstance(workload := fleet.workloads[name], Engine):
             Environment(fleet, workload).make()
         emit(Event(name, "build", Phase.DONE, "", time.monotonic() - began))
+
+    def _fetch(self) -> None:
+        """HAProxy is here, or it is written down that it can be had from nowhere."""
+        try:
+            haproxy.fetch()
+        except BuildFailed:
+            plain.choose(self._home)
+
+    def _gateway(self) -> Image:
+        """What holds the ports."""
+        if plain.chosen(self._home):
+            return Image("relay", "relay")
+        program = haproxy.find()
+        return Image("haproxy", program.path if program else None)
 
     def expose(self, fleet: Fleet, emit: Emit) -> Callable[[], None]:
         """The gateway listens on exactly the fleet's ports afterwards."""
@@ -167,6 +195,7 @@ class ProcessRuntime:
         with self._remembered(fleet, workload, len([r for r in replicas if r.state.alive])):
             rolling.run(stages)
         if isinstance(workload, Engine):
+            self._versions.record(workload, where.image, where.aspects)
             self._front.settle(fleet, name)
 
     @contextmanager
@@ -215,6 +244,10 @@ class ProcessRuntime:
             raise NautilusError(f"{replica.engine}/{replica.slot} is gone", "`nautilus status` shows what runs")
         return Command(spec, command, tty)
 
+    def door(self, service: Service) -> Door:
+        """Its port and its password, on the loopback address."""
+        return Bus(self._home, service).door()
+
     def happenings(self, fleet: Fleet, since: float | None) -> Iterator[Happening]:
         """What the supervisors of this fleet tell; it goes on until it is interrupted."""
         since = time.time() if since is None else since
@@ -232,78 +265,37 @@ class ProcessRuntime:
         """Nothing here comes from a registry of images."""
         return ()
 
+    @property
+    def _notes(self) -> tuple[str, ...]:
+        """Why there is no Docker, and which of its promises hold."""
+        limits = LIMITED.format(self._cgroups.version) if self._cgroups else UNLIMITED
+        first = f"{self._why}; {limits}" if self._why else limits
+        return (first, plain.NOTE) if plain.chosen(self._home) else (first,)
+
+    def _host(self) -> Host:
+        """What this machine has; without cgroups it gives no replica less."""
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return Host(float(os.cpu_count() or 1), pages, limited=self._cgroups is not None, notes=self._notes)
+
     def _replicas(self, fleet: Fleet) -> tuple[Replica, ...]:
         routes: tuple[Route, ...] = self._front.routes(fleet)
-        return tuple(place.replica(self._home.replicas / spec.name, spec, routes) for spec in self._home.specs())
-
-    def _image(self, fleet: Fleet, workload: Engine | Service) -> Image:
-        """What decides on the code that runs; its id is known where its environment is here."""
-        if isinstance(workload, Service):
-            return Image("valkey", bus.program() or "missing")
-        environment = Environment(fleet, workload)
-        assert workload.process
-        mark = digest([workload.process.command, environment.mark, sources(fleet, workload)])
-        return Image(f"{workload.name}:{mark}", mark if environment.ready else None)
-
-    def _aspects(self, fleet: Fleet, workload: Engine | Service, image: str) -> dict[str, str]:
-        needed = [workload.name, *workload.depends_on]
-        services = [s for n in needed if (s := fleet.services.get(n)) and s.kind == "redis"]
-        return aspects(workload, image, {f"{s.name}/password": Bus(self._home, s).hash for s in services})
+        found = (place.replica(self._home.replicas / spec.name, spec, routes) for spec in self._home.specs())
+        if self._cgroups:
+            return tuple(found)
+        return tuple(replace(replica, limits=Limits()) for replica in found)  # what cannot be changed is not told
 
     def _place(self, fleet: Fleet, workload: Engine | Service) -> ProcessPlace:
-        image = self._image(fleet, workload)
+        image = self._wanted.image(fleet, workload)
         assert image.id, f"{image.reference} was not built"
-        own = Environment(fleet, workload) if isinstance(workload, Engine) else None
+        code = self._wanted.code(fleet, workload, image)
         return ProcessPlace(
             home=self._home,
             fleet=fleet,
             workload=workload,
-            programs=own.programs if own else self._home.root,
-            image=image.reference,
-            aspects=self._aspects(fleet, workload, image.id),
-            limits=reconcile.effective(workload, host(self._notes)),
+            code=code,
+            image=image,
+            aspects=self._wanted.aspects(fleet, workload, image.id),
+            cgroups=self._cgroups,
+            limits=reconcile.effective(workload, self._host()),
             wave=reconcile.waves(fleet)[workload.name],
         )
-
-
-def host(notes: tuple[str, ...]) -> Host:
-    """What this machine has; it gives no replica less."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return Host(cpus=float(os.cpu_count() or 1), memory=pages, limited=False, notes=notes)
-
-
-def sources(fleet: Fleet, engine: Engine) -> str:
-    """A hash over the files that an engine is built from; empty where none are declared."""
-    if engine.build is None:
-        return ""
-    from nautilus_cli.runtimes.images import recipe_of
-
-    recipe = recipe_of(fleet, engine)
-    assert recipe
-    return recipe.pack({})
-
-
-def refuse(fleet: Fleet) -> None:
-    """`ConfigError` names everything in the file that no process can be."""
-    if found := obstacles(fleet):
-        hint = "write process: {command: ...} under the engine, or start Docker (runtime: docker)"
-        raise ConfigError("\n".join(found), hint)
-
-
-def obstacles(fleet: Fleet) -> list[str]:
-    """What keeps this fleet from running without Docker."""
-    found = [
-        f"{name}: kind: container needs Docker; without it there is kind: redis alone"
-        for name, service in fleet.services.items()
-        if service.kind != "redis"
-    ]
-    for name, engine in fleet.engines.items():
-        if engine.process is None:
-            found.append(f"{name}: has no process.command, so it cannot run without Docker")
-        if engine.volumes or engine.secrets:
-            found.append(f"{name}: volumes and secrets need Docker")
-        if engine.hooks:
-            found.append(f"{name}: hooks need Docker")
-    if not kernel.PROC.is_dir():
-        found.append("processes are kept on Linux alone: it needs /proc")
-    return found

@@ -10,6 +10,7 @@ The call returns when the replica was started once: exit code 0, or 1 with the r
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import select
@@ -21,9 +22,10 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic, time
 
+from nautilus_cli.runtimes.process import cgroups
 from nautilus_cli.runtimes.process.kernel import process
 from nautilus_cli.runtimes.process.logfile import LogWriter
-from nautilus_cli.runtimes.process.record import LOG, STATE, Spec, Status, read_spec, write
+from nautilus_cli.runtimes.process.record import LOG, STATE, Spec, Status, read_bounds, read_spec, write
 
 FIRST, LAST = 0.1, 60.0  # seconds before the first and before the latest restart, as Docker waits
 LIVED = 10.0  # seconds after which a start counts as a success
@@ -43,6 +45,8 @@ class Supervisor:
         self._child: subprocess.Popen[bytes] | None = None
         self._started = self._due = monotonic()
         self._pause = FIRST
+        self._cgroups: tuple[Path, ...] = ()
+        self._kills = 0  # for want of memory, until it was started
         self._asked = False
         self._libc = ctypes.CDLL(None)
         self._wakes, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -54,20 +58,27 @@ class Supervisor:
 
     def start(self) -> None:
         """Start the replica; `OSError` says why that is impossible."""
-        spec = self._spec
-        self._child = subprocess.Popen(
-            spec.command,
-            cwd=spec.folder,
-            env=dict(spec.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=self._input,
-            stderr=self._input,
-            process_group=0,
-            preexec_fn=self._prepare,
-        )
+        spec, self._cgroups = self._spec, read_bounds(self._folder).folders
+        self._kills = cgroups.kills(self._cgroups)
+        self._child = self._popen(spec)
         self._started = monotonic()
         self._note(child=process(self._child.pid), since=time())
         self._tell("start", "started")
+
+    def _popen(self, spec: Spec) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                spec.command,
+                cwd=spec.folder,
+                env=dict(spec.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=self._input,
+                stderr=self._input,
+                process_group=0,
+                preexec_fn=self._prepare,
+            )
+        except subprocess.SubprocessError:  # what is done before its command failed, and that may be one thing alone
+            raise OSError(errno.EPERM, "cannot be entered", *map(str, self._cgroups[:1])) from None
 
     def run(self) -> None:
         """Watch it until it is stopped, or ends for good."""
@@ -84,7 +95,8 @@ class Supervisor:
         self._log.close()
 
     def _prepare(self) -> None:
-        """In the child, before its command: it dies with its supervisor, and leaves CPU to the gateway."""
+        """In the child, before its command: limits hold, it dies with its supervisor, the gateway goes before it."""
+        cgroups.enter(self._cgroups)
         self._libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.nice(self._spec.nice)
 
@@ -125,8 +137,11 @@ class Supervisor:
         self._drain()
         self._log.flush()
         code = 128 - code if code < 0 else code
+        hungry = cgroups.kills(self._cgroups) > self._kills
         self._later()
-        self._note(child=None, exit_code=code)
+        self._note(child=None, exit_code=code, oom_killed=hungry)
+        if hungry:
+            self._tell("oom", "ran out of memory")
         self._tell("die", f"exited with code {code}", code)
 
     def _later(self) -> None:
