@@ -33,7 +33,8 @@ LEVELS = {
 PURE = {
     "fleet", "snapshot", "history", "repair", "plan", "reconcile", "rollout", "units", "events",
     "bench/address", "bench/campaign", "bench/cautions", "bench/histogram", "bench/latency", "bench/objective",
-    "bench/recording", "bench/report", "bench/search", "bench/subjects", "bench/sweep", "bench/wish",
+    "bench/proof", "bench/recording", "bench/report", "bench/search", "bench/subjects", "bench/sweep",
+    "bench/timeline", "bench/wish",
 }  # fmt: skip
 IMPURE_IMPORTS = {"time", "datetime", "os", "random", "socket", "subprocess", "pathlib", "logging", "threading"}
 HOMES = {
