@@ -23,6 +23,7 @@ from nautilus_cli.commands import (
     config,
     doctor,
     down,
+    drill,
     events,
     exec,
     history,
@@ -96,6 +97,7 @@ for command in (
     events.events,
     pull.pull,
     watch.watch,
+    drill.drill,
 ):
     app.command()(command)
 app.add_typer(bus.app, name="bus")

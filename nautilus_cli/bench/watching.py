@@ -6,10 +6,12 @@ connection for every request. Half of the rate each.
 
 from __future__ import annotations
 
+import http.client
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from nautilus_cli.bench.campaign import Generator, Subject
@@ -20,6 +22,7 @@ CONNECTIONS = 32  # of each generator, so that some may hang without the others 
 TIMEOUT = 5.0  # seconds without an answer after which a request is lost
 MOST = 512  # generators
 LOOK = 0.05
+NOTHING = "no answer"
 FRESH = (("Connection", "close"),)
 
 
@@ -88,3 +91,21 @@ def watching(rate: float, generator: Generator) -> Iterator[Watching]:
         yield found
     finally:
         found.close()
+
+
+def health(target: Target, path: str) -> str:
+    """What an engine says at a path: `bus` of its JSON object where it has one, else the status, or NOTHING."""
+    connection = http.client.HTTPConnection(target.host, target.port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException):
+        return NOTHING
+    finally:
+        connection.close()
+    with suppress(ValueError):
+        said = json.loads(body)
+        if isinstance(said, dict) and isinstance(said.get("bus"), str):
+            return str(said["bus"])
+    return str(answer.status)

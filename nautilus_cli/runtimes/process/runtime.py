@@ -7,19 +7,20 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from nautilus_cli import reconcile
 from nautilus_cli.errors import ConfigError, NautilusError, RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase
+from nautilus_cli.fault import Fault
 from nautilus_cli.fleet import Engine, Fleet, Service, Workload, aspects, digest, fingerprint
 from nautilus_cli.gateways.base import Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
 from nautilus_cli.runtimes.base import Finding, Happening, Line, Span, Verdict
 from nautilus_cli.runtimes.front import GATEWAY, Front, checked_otherwise, listens, ports
-from nautilus_cli.runtimes.process import bus, haproxy, kernel, place, record
+from nautilus_cli.runtimes.process import bus, faults, haproxy, kernel, place, record
 from nautilus_cli.runtimes.process.attach import Command
 from nautilus_cli.runtimes.process.bus import Bus
 from nautilus_cli.runtimes.process.environments import Environment
@@ -231,6 +232,10 @@ class ProcessRuntime:
     def pull(self, fleet: Fleet, name: str, emit: Emit) -> tuple[str, ...]:
         """Nothing here comes from a registry of images."""
         return ()
+
+    def inject(self, fleet: Fleet, fault: Fault, replica: Replica | None) -> AbstractContextManager[float]:
+        """Break a process on purpose."""
+        return faults.inject(self._home, fault, replica)
 
     def _replicas(self, fleet: Fleet) -> tuple[Replica, ...]:
         routes: tuple[Route, ...] = self._front.routes(fleet)
