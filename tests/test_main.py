@@ -52,6 +52,7 @@ NAMES = (
     "history",
     "rollback",
     "watch",
+    "drill",
 )
 
 

@@ -12,7 +12,7 @@ from nautilus_cli.fleet import Engine, Fleet
 from nautilus_cli.snapshot import Replica, Snapshot, State
 
 AT_ONCE = 1.0  # seconds in which a dead replica must have left the gateway
-GATEWAY_BACK = 10.0  # seconds in which the gateway must be back
+GATEWAY_BACK = 30.0  # seconds in which the gateway must be back
 SPARE = 5.0  # seconds beyond what the health check needs to see that a replica hangs
 
 
@@ -148,7 +148,7 @@ def noticed(name: str, part: Timeline, during: Timeline, seen: Seen) -> Iterator
     if bound is not None and during.slow(bound):
         yield f"{during.slow(bound)} slow"
     if said := seen.health.get(name):
-        yield said
+        yield f"health: {said}"
 
 
 def promises(seen: Seen, parts: Mapping[str, Timeline]) -> Iterator[Promise]:

@@ -234,8 +234,9 @@ def restarted(target: Aim, now: Snapshot) -> bool:
 
 
 def story(health: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """What each engine said at its health check, one after the other."""
-    return {name: " -> ".join(each[name] for each in health) for name in health[0]}
+    """What each engine said at its health check before, during and after it; once where that was the same."""
+    said = {name: [each[name] for each in health] for name in health[0]}
+    return {name: " -> ".join(dict.fromkeys(words) if len(set(words)) == 1 else words) for name, words in said.items()}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import contextlib
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from time import time
+from time import monotonic, sleep, time
 
 from docker.api.client import APIClient
 from docker.errors import APIError
@@ -29,7 +29,13 @@ MIB = 2**20
 ROOM = 8 * MIB  # beyond what a replica uses, until the kernel kills it
 LEAST = 6 * MIB  # that Docker takes for a limit
 SHARED = 64 * MIB  # of Docker's /dev/shm
-ALL = "for file in $(grep -ls {id} /proc/[0-9]*/cgroup); do pid=${{file#/proc/}}; kill -{name} ${{pid%/cgroup}}; done"
+PATIENCE, LOOK = 20.0, 0.05  # seconds
+SIGNAL = """\
+date +%s.%N
+found=$(grep -ls {id} /proc/[0-9]*/cgroup || :)
+test "$found" || {{ echo "nothing of it runs"; exit 1; }}
+for file in $found; do pid=${{file#/proc/}}; kill -{name} ${{pid%/cgroup}} 2>/dev/null || :; done
+"""
 FILL = "head -c {size} /dev/zero > /dev/shm/nautilus-drill; rm -f /dev/shm/nautilus-drill"
 
 
@@ -77,7 +83,7 @@ class DockerFaults:
         """Send a signal to every process of a container; when that was, by Docker's clock if it can be right."""
         full = self.api.inspect_container(container)["Id"]
         began = time()
-        said = self._help(f"date +%s.%N; {ALL.format(id=shlex.quote(full), name=name)}")
+        said = self._help(SIGNAL.format(id=shlex.quote(full), name=name))
         return min(max(float(said.split()[0]), began), time())
 
     def _help(self, script: str) -> str:
@@ -122,7 +128,17 @@ class DockerFaults:
         return at
 
     def _limit(self, container: str, memory: int) -> None:
-        self.api.update_container(container, mem_limit=memory, memswap_limit=memory)
+        """Set its limit; while it ends or starts, Docker cannot, and it is tried again."""
+        end = monotonic() + PATIENCE
+        while True:
+            try:
+                self.api.update_container(container, mem_limit=memory, memswap_limit=memory)
+                return
+            except APIError as error:
+                if monotonic() > end:
+                    said = f"the memory limit of {container[:12]} could not be set: {error.explanation or error}"
+                    raise NautilusError(said, "`nautilus up` sets it as the file says") from error
+            sleep(LOOK)
 
     def _run(self, container: str, script: str) -> None:
         """Run a script in a container that may not survive it."""

@@ -23,13 +23,14 @@ def drills_view(results: Sequence[Result], rate: float) -> Group:
 
     lines = [f"{r.fault} {r.target}: BROKEN: {text}" for r in results for text in r.broken]
     lines += [f"{result.fault}: skipped: {result.skipped}" for result in results if result.skipped]
-    how = f"{rate:g} requests/s to each engine, half of them on new connections; lost: no answer, 4xx or 5xx"
-    return Group(drills_table(results), *lines, how)
+    how = f"{rate:g} requests/s to each engine, half of them on new connections; lost: no answer, 4xx or 5xx;"
+    what = "gap: the longest time without a good answer; well after: from the fault until nothing was lost any more"
+    return Group(drills_table(results), *lines, how, what)
 
 
 def drills_table(results: Sequence[Result]) -> Table:
     """One row for each engine in each drill."""
-    table = grid("drill", "broke", "promises", "engine", "sent>", "lost>", "longest gap>", "recovered>", "noticed")
+    table = grid("drill", "broke", "promise", "engine", "sent>", "lost>", "gap>", "well after>", "noticed")
     for result in results:
         verdict = "[red]BROKEN[/]" if result.broken else "held"
         for number, effect in enumerate(result.effects):
