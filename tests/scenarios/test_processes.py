@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import getpass
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -193,3 +194,11 @@ def test_the_doctor_finds_what_it_needs(fleet: ProcessWorld) -> None:
     assert "HAProxy" in said
     assert "limits of CPU and memory" in " ".join(said.split())
     assert "is held by" not in said  # the fleet's own ports
+
+
+def test_drills_without_docker(fleet: ProcessWorld) -> None:
+    assert "neither a freezer nor a memory limit" in fleet.run("drill", "pause", "--yes", code=2).stderr
+    for fault in ("kill", "gateway-down"):
+        (drill,) = json.loads(fleet.run("drill", fault, "--yes", "--rate", "40", "--json").stdout)["drills"]
+        assert drill["held"], drill
+        assert (drill["effects"][0]["lost"] > 0) == (fault == "gateway-down"), drill
