@@ -108,7 +108,7 @@ def test_a_replica_that_hangs_must_leave_in_time_and_is_asked_no_more_then() -> 
 
 def test_what_does_not_come_back_breaks_a_promise() -> None:
     assert judge(replace(KILLED, whole=False), {"risk": made(*CALM)}).broken == [
-        "what was ready before is ready again, without a command"
+        "risk/1 was started again, and what was ready before is ready again, without a command"
     ]
     gone = replace(KILLED, aim=Aim(Fault.GATEWAY_DOWN))
     assert judge(gone, {"risk": made(*CALM, (9.995, 0.1, False))}).broken == ["risk answers again within 30 s"]

@@ -53,7 +53,10 @@ def test_a_promise_that_does_not_hold_is_1(cli: Cli, monkeypatch: pytest.MonkeyP
     cli.runtime.deadly.add(Fault.KILL)
     result = cli.run("drill", "kill", "--yes")
     assert result.exit_code == 1
-    assert "BROKEN: what was ready before is ready again, without a command" in " ".join(result.stdout.split())
+    assert (
+        "BROKEN: factor/1 was started again, and what was ready before is ready again, without a command"
+        in " ".join(result.stdout.split())
+    )
     assert "error: not all held that is promised: kill factor/1\nhint: docs/reliability.md" in result.stderr
 
 

@@ -154,7 +154,8 @@ def noticed(name: str, part: Timeline, during: Timeline, seen: Seen) -> Iterator
 def promises(seen: Seen, parts: Mapping[str, Timeline]) -> Iterator[Promise]:
     """What docs/reliability.md promises of this fault."""
     aim = seen.aim
-    yield Promise("what was ready before is ready again, without a command", seen.whole)
+    again = f"{aim.name} was started again, and " if aim.fault in (Fault.KILL, Fault.OOM) else ""
+    yield Promise(f"{again}what was ready before is ready again, without a command", seen.whole)
     if aim.fault is Fault.GATEWAY_DOWN:
         for name, part in parts.items():
             took = part.recovery(seen.at)

@@ -81,7 +81,8 @@ def drill(
     else:
         show(drills_view(results, rate))
     if broken := [f"{result.fault} {result.target}" for result in results if result.broken]:
-        raise Unhealthy(f"not all held that is promised: {', '.join(broken)}", "docs/reliability.md says what is")
+        hint = "docs/reliability.md says what is; where the machine is too busy for this load, lower --rate"
+        raise Unhealthy(f"not all held that is promised: {', '.join(broken)}", hint)
 
 
 def lasting_of(text: str) -> float:

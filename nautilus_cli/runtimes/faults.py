@@ -33,7 +33,7 @@ PATIENCE, LOOK = 20.0, 0.05  # seconds
 SIGNAL = """\
 date +%s.%N
 found=$(grep -ls {id} /proc/[0-9]*/cgroup || :)
-test "$found" || {{ echo "nothing of it runs"; exit 1; }}
+test "$found" || {{ echo "nothing of it runs"; exit {missing}; }}
 for file in $found; do pid=${{file#/proc/}}; kill -{name} ${{pid%/cgroup}} 2>/dev/null || :; done
 """
 FILL = "head -c {size} /dev/zero > /dev/shm/nautilus-drill; rm -f /dev/shm/nautilus-drill"
@@ -50,6 +50,16 @@ class DockerFaults:
     @contextlib.contextmanager
     def inject(self, fault: Fault, replica: Replica | None) -> Iterator[float]:
         """See `Runtime.inject`."""
+        try:
+            with self._acting(fault, replica) as at:
+                yield at
+        except APIError as error:
+            words = f"{fault}: Docker refuses: {error.explanation or error}"
+            raise NautilusError(words, "`nautilus status --wide` shows what is left of it") from error
+
+    @contextlib.contextmanager
+    def _acting(self, fault: Fault, replica: Replica | None) -> Iterator[float]:
+        """What is to be undone is noted before it is done."""
         if fault is Fault.GATEWAY_DOWN:
             yield self._signal(f"{self.fleet.name}-{GATEWAY}", "KILL")
             return
@@ -80,10 +90,13 @@ class DockerFaults:
             self.api.unpause(container)
 
     def _signal(self, container: str, name: str) -> float:
-        """Send a signal to every process of a container; when that was, by Docker's clock if it can be right."""
+        """Send a signal to every process of a container; when that was, by Docker's clock if it can be right.
+
+        Where nothing of it runs any more there is nothing to continue.
+        """
         full = self.api.inspect_container(container)["Id"]
         began = time()
-        said = self._help(SIGNAL.format(id=shlex.quote(full), name=name))
+        said = self._help(SIGNAL.format(id=shlex.quote(full), name=name, missing=int(name != "CONT")))
         return min(max(float(said.split()[0]), began), time())
 
     def _help(self, script: str) -> str:

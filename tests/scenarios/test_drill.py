@@ -14,7 +14,7 @@ from tests.scenarios.load import eventually
 from tests.scenarios.world import REDIS, World, server
 
 pytestmark = pytest.mark.docker
-RATE = "60"  # requests per second to each engine
+RATE = "40"  # requests per second to each engine
 
 
 @pytest.fixture(scope="module")
