@@ -65,7 +65,7 @@ def test_a_promise_that_does_not_hold_is_1(cli: Cli, monkeypatch: pytest.MonkeyP
     [
         (["kill"], "add --yes"),
         (["kill", "risc", "--yes"], "did you mean 'risk'?"),
-        (["pause", "--yes", "--for", "5s"], "less than 5s"),
+        (["pause", "--yes", "--for", "10s"], "less than 10s"),
         (["pause", "--yes", "--for", "long"], "--for: "),
         (["bus-down", "--yes"], "no redis service"),
         (["oom", "--yes"], "oom: not here"),

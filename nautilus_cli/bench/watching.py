@@ -19,7 +19,7 @@ from nautilus_cli.bench.recording import ENDLESS, Live, Open, Profile, Recording
 from nautilus_cli.bench.timeline import Timeline, timeline
 
 CONNECTIONS = 32  # of each generator, so that some may hang without the others waiting
-TIMEOUT = 5.0  # seconds without an answer after which a request is lost
+TIMEOUT = 10.0  # seconds without an answer after which a request is lost
 MOST = 512  # generators
 LOOK = 0.05
 NOTHING = "no answer"

@@ -42,7 +42,7 @@ def drill(
         ),
     ] = None,
     rate: Annotated[float, typer.Option(min=2, max=10000, help="Requests/s to each engine.")] = RATE,
-    lasting: Annotated[str, typer.Option("--for", help="How long pause and bus-down last; less than 5s.")] = "3s",
+    lasting: Annotated[str, typer.Option("--for", help="How long pause and bus-down last; less than 10s.")] = "3s",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Annotated[bool, typer.Option("--json", help="As data, under a versioned schema.")] = False,
     wait: Wait = None,
@@ -86,10 +86,10 @@ def drill(
 
 
 def lasting_of(text: str) -> float:
-    """The seconds of `--for`: a request that waits for longer than 5 s counts as lost."""
+    """The seconds of `--for`: a request that waits for longer than 10 s counts as lost."""
     seconds = duration("--for", text)
-    if not 0.1 <= seconds < 5:
-        raise ConfigError(f"--for: {text!r} is not possible here", "write 100ms or more, and less than 5s")
+    if not 0.1 <= seconds < 10:
+        raise ConfigError(f"--for: {text!r} is not possible here", "write 100ms or more, and less than 10s")
     return seconds
 
 
