@@ -129,7 +129,8 @@ def verifying(fleet: Fleet, rate: float | None) -> Iterator[Verifier | None]:
         tell(proofs, rate)
     if failed := {proof.engine: proof.failed for proof in proofs if proof.failed}:
         words = ", ".join(f"{count:,} of {name}" for name, count in failed.items())
-        raise Unhealthy(f"requests failed meanwhile: {words}", "the change itself is complete")
+        hint = "the change itself is complete; where the machine is too busy for this load, lower --verify-rate"
+        raise Unhealthy(f"requests failed meanwhile: {words}", hint)
 
 
 def tell(proofs: Sequence[Proof], rate: float) -> None:
