@@ -22,15 +22,15 @@ from nautilus_cli.errors import BUG, INTERRUPTED, NautilusError
 from nautilus_cli.view.console import fail, note, say
 
 EPILOG = """
-Exit codes: 0 done or in sync; 1 an engine is unhealthy or misses its slo; 2 the file or the arguments are wrong; 3
-Docker does not answer; 4 a build failed; 5 a rollout failed; 6 another change is running; 10
-changes are pending (up --dry-run --exit-code); 70 a bug; 130 interrupted.
+Exit codes: 0 done or in sync; 1 an engine is unhealthy, misses its slo or lost requests (--verify, drill); 2 the file
+or the arguments are wrong; 3 Docker does not answer; 4 a build failed; 5 a rollout failed; 6 another change is running;
+10 changes are pending (up --dry-run --exit-code); 70 a bug; 130 interrupted.
 """
 
 
 COMMANDS = Commands(
     *("init", "up", "down", "scale", "restart", "rollback", "history", "status", "bench", "build", "config", "doctor"),
-    *("logs", "events", "pull", "watch", "exec", "new", "bus", "load"),
+    *("logs", "events", "pull", "watch", "drill", "exec", "new", "bus", "load"),
 )
 
 

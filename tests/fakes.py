@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count as count_from
+from time import time
 
 from nautilus_cli import reconcile
-from nautilus_cli.errors import BuildFailed, Busy, RolloutFailed
+from nautilus_cli.errors import BuildFailed, Busy, ConfigError, RolloutFailed
 from nautilus_cli.events import Emit, Event, Phase
+from nautilus_cli.fault import Fault
 from nautilus_cli.fleet import Engine, Fleet, Service, aspects, fingerprint
 from nautilus_cli.gateways.base import Route
 from nautilus_cli.health import Answer, Halt, Vitals
@@ -162,6 +164,8 @@ class FakeRuntime:
         self.versions: list[Version] = []
         self.purpose = ""
         self.clock = 0.0
+        self.impossible: set[Fault] = set()
+        self.deadly: set[Fault] = set()  # from which no replica comes back
         self.refusals = 0  # how often somebody else still holds the lock
 
     def change(self, replica: Replica, **changes: object) -> None:
@@ -297,3 +301,19 @@ class FakeRuntime:
         if name in self.broken:
             raise BuildFailed(f"{name}: image 'img' is here but cannot be pulled: denied", "log in")
         return self.newer.pop(name, ())
+
+    @contextmanager
+    def inject(self, fleet: Fleet, fault: Fault, replica: Replica | None) -> Iterator[float]:
+        if fault in self.impossible:
+            raise ConfigError(f"{fault}: not here", "leave it away")
+        self.verbs.append(f"inject {fault} {replica.name if replica else 'gateway'}")
+        if replica and fault in (Fault.KILL, Fault.OOM) and fault not in self.deadly:
+            self.change(replica, restarts=replica.restarts + 1)
+        if replica and fault is Fault.HANG:
+            self.modes[replica.address] = "sick"
+        try:
+            yield time()
+        finally:
+            if replica and fault is Fault.HANG:
+                self.modes[replica.address] = "ok"
+            self.verbs.append(f"undo {fault}")

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "nautilus_cli"
 
 # The level of each module or folder: imports point to a lower level, or stay in their folder.
 LEVELS = {
-    "errors": -2, "units": -2, "events": -2,
+    "errors": -2, "units": -2, "events": -2, "fault": -2,
     "values": 0,
     "fleet": 1,
     "snapshot": 2, "plan": 2, "loader": 2,
@@ -33,9 +33,9 @@ LEVELS = {
 }  # fmt: skip
 PURE = {
     "fleet", "snapshot", "history", "repair", "plan", "reconcile", "rollout", "units", "events",
-    "bench/address", "bench/campaign", "bench/cautions", "bench/compare", "bench/histogram", "bench/interval",
-    "bench/latency", "bench/objective", "bench/recording", "bench/report", "bench/rounds", "bench/search",
-    "bench/subjects", "bench/sweep", "bench/wish",
+    "bench/address", "bench/campaign", "bench/cautions", "bench/compare", "bench/drills", "bench/histogram",
+    "bench/interval", "bench/latency", "bench/objective", "bench/proof", "bench/recording", "bench/report",
+    "bench/rounds", "bench/search", "bench/subjects", "bench/sweep", "bench/timeline", "bench/wish",
 }  # fmt: skip
 IMPURE_IMPORTS = {"time", "datetime", "os", "random", "socket", "subprocess", "pathlib", "logging", "threading"}
 HOMES = {

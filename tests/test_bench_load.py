@@ -16,7 +16,7 @@ import pytest
 from nautilus_cli.bench import connection, load, loop, tape
 from nautilus_cli.bench.calibrated import serving
 from nautilus_cli.bench.load import run
-from nautilus_cli.bench.recording import Closed, Failure, Live, Open, Profile, Recording, Request, Target
+from nautilus_cli.bench.recording import ENDLESS, Closed, Failure, Live, Open, Profile, Recording, Request, Target
 from nautilus_cli.errors import ConfigError
 from tests.raw_server import OK, RawServer, raw_server, repeating, reset, silent
 
@@ -408,3 +408,23 @@ def test_the_collector_of_garbage_works_again_afterwards(null: int) -> None:
     frozen = gc.get_freeze_count()
     run(at(null), short(Closed(1)))
     assert (gc.isenabled(), gc.get_freeze_count()) == (True, frozen)
+
+
+def test_a_run_without_an_end_outlives_its_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "GONE", load.SECOND // 10)
+    looks = iter(range(1000))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    recording = run(at(port), Profile(Open(100), ENDLESS, 0, 0), stop=lambda: next(looks) >= 10)
+    assert failures(recording) == {Failure.REFUSED}
+    assert (recording.interrupted, recording.seconds > 0.3) == ("", True)
+
+
+def test_a_run_without_an_end_tells_of_what_was_under_way_when_it_was_stopped() -> None:
+    looks = iter(range(1000))
+    with raw_server(silent) as server:
+        profile = Profile(Open(100), ENDLESS, 0, 0, timeout=0.3)
+        recording = run(at(server.port), profile, stop=lambda: next(looks) >= 2)
+    assert failures(recording) == {Failure.TIMEOUT}
+    assert len(recording.due) >= 5
+    assert recording.interrupted == ""

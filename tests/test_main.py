@@ -54,6 +54,7 @@ NAMES = (
     "history",
     "rollback",
     "watch",
+    "drill",
 )
 
 
@@ -77,7 +78,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     cli = Cli(tmp_path)
 
     @contextmanager
-    def opened(fleet: Fleet) -> Iterator[FakeRuntime]:
+    def opened(fleet: Fleet, declared: Fleet | None = None) -> Iterator[FakeRuntime]:
         yield cli.runtime
 
     monkeypatch.setattr(runtimes, "open_runtime", opened)

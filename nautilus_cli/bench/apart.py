@@ -91,10 +91,11 @@ def main() -> None:
         pickle.dump(message, out)
         out.flush()
 
-    try:
-        tell(load.run(target, profile, tell if shown else None, lambda: bool(select([given], [], [], 0)[0])))
-    except NautilusError as error:
-        tell(error)
+    with contextlib.suppress(BrokenPipeError):  # the caller was killed
+        try:
+            tell(load.run(target, profile, tell if shown else None, lambda: bool(select([given], [], [], 0)[0])))
+        except NautilusError as error:
+            tell(error)
 
 
 if __name__ == "__main__":

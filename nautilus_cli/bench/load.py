@@ -21,7 +21,7 @@ import numpy as np
 
 from nautilus_cli.bench.connection import choose, make_room, resolve
 from nautilus_cli.bench.gauge import Processor, health, undisturbed
-from nautilus_cli.bench.recording import Failure, Live, OnLive, Open, Profile, Recording, Target
+from nautilus_cli.bench.recording import ENDLESS, Failure, Live, OnLive, Open, Profile, Recording, Target
 from nautilus_cli.bench.steady import SLICE, Slice, steady
 from nautilus_cli.bench.tape import UNKNOWN, cut, spanning, under_way, wire
 from nautilus_cli.errors import ConfigError
@@ -128,7 +128,11 @@ class Course:
     def _measure(self) -> None:
         self._began = Mark.now(self._loop)
         self._warm = (self._began.moment - self._start) / SECOND
-        self._go_on(self._began.moment + round(self._profile.duration * SECOND))
+        if self._profile.duration == ENDLESS:
+            while not (self._stop and self._stop()):
+                self._go_on(clock() + TICK)
+        else:
+            self._go_on(self._began.moment + round(self._profile.duration * SECOND))
         self._ended = Mark.now(self._loop)
 
     def _await_the_rest(self) -> None:
@@ -143,6 +147,8 @@ class Course:
             now = clock()
             self._loop.look_after(now)
             self._tell(now)
+            if self._profile.duration == ENDLESS:
+                continue
             if self._stop and self._stop():
                 raise Over("stopped")
             if self._loop.lost_since and now - self._loop.lost_since > GONE:

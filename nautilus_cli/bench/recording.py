@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -49,12 +50,16 @@ class Open:
     seed: int = 0  # of the poisson schedule
 
 
+# As a duration: until it is stopped, also while the target is gone. What is under way then is awaited.
+ENDLESS = inf
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One run: the load, for how long it is measured, and how long it may warm up before that."""
 
     load: Closed | Open
-    duration: float = 10.0  # seconds that are measured
+    duration: float = 10.0  # seconds that are measured; see `ENDLESS`
     warmup: float = 1.0  # seconds discarded at least; more while the rate is not steady
     warmup_limit: float = 15.0  # seconds after which an unsteady run is measured all the same, and flagged
     timeout: float = 5.0  # seconds after which a request has failed

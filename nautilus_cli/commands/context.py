@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from nautilus_cli.units import parse_duration, show_duration
 from nautilus_cli.view.console import note, say, show, warn
 
 if TYPE_CHECKING:
+    from nautilus_cli.events import Emit
     from nautilus_cli.fleet import Fleet
     from nautilus_cli.loader import Loaded
     from nautilus_cli.runtimes.base import Runtime
@@ -72,6 +73,7 @@ class Change:
     data: bool = False
     declared: Fleet | None = None  # what the file says, where less is wanted
     wait: float = 0.0  # seconds for another change to end
+    verify: float | None = None  # requests per second to each engine meanwhile
 
 
 def pick(fleet: Fleet, names: Iterable[str], known: Collection[str] | None = None) -> list[str]:
@@ -139,8 +141,7 @@ def announce(plan: Plan) -> None:
 
 def change(fleet: Fleet, only: Collection[str] | None, how: Change) -> None:
     """Make reality match the fleet: observe, plan, show, lock, observe again, build, apply, observe, show."""
-    from nautilus_cli.apply import apply, build
-    from nautilus_cli.health import Cancelled
+    from nautilus_cli.commands.verifying import verifying
     from nautilus_cli.reconcile import reconcile
     from nautilus_cli.runtimes import open_runtime
     from nautilus_cli.view.progress import progress
@@ -157,20 +158,29 @@ def change(fleet: Fleet, only: Collection[str] | None, how: Change) -> None:
         if not shown:
             return
         runtime.preflight(fleet)
-        with locked(runtime, fleet, how), progress() as emit:
-            try:
-                now = plan()
-                if images := now.of(Kind.BUILD):
-                    if not how.build:
-                        raise BuildFailed(f"no image of {', '.join(a.subject for a in images)}", "run `nautilus build`")
-                    build(images, fleet, runtime, emit, how.parallel)
-                    now = plan()
-                apply(now, fleet, runtime, emit, how.data)
-            except Cancelled:
-                raise KeyboardInterrupt from None
-        if fleet.workloads:
-            snapshot = runtime.observe(fleet)
-            show(status_view(fleet, snapshot, reconcile(fleet, snapshot)))
-            note(f"done after {show_duration(monotonic() - began)}")
-        else:
-            note(f"fleet {fleet.name} is down after {show_duration(monotonic() - began)}")
+        with verifying(fleet, how.verify) as verifier:
+            with locked(runtime, fleet, how), progress() as emit:
+                make(plan, fleet, runtime, verifier.begin(runtime.observe(fleet), emit) if verifier else emit, how)
+            if fleet.workloads:
+                snapshot = runtime.observe(fleet)
+                show(status_view(fleet, snapshot, reconcile(fleet, snapshot)))
+                note(f"done after {show_duration(monotonic() - began)}")
+            else:
+                note(f"fleet {fleet.name} is down after {show_duration(monotonic() - began)}")
+
+
+def make(plan: Callable[[], Plan], fleet: Fleet, runtime: Runtime, emit: Emit, how: Change) -> None:
+    """Do what the plan of now says, after the images that it lacks are built."""
+    from nautilus_cli.apply import apply, build
+    from nautilus_cli.health import Cancelled
+
+    try:
+        now = plan()
+        if images := now.of(Kind.BUILD):
+            if not how.build:
+                raise BuildFailed(f"no image of {', '.join(a.subject for a in images)}", "run `nautilus build`")
+            build(images, fleet, runtime, emit, how.parallel)
+            now = plan()
+        apply(now, fleet, runtime, emit, how.data)
+    except Cancelled:
+        raise KeyboardInterrupt from None

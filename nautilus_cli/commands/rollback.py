@@ -8,6 +8,7 @@ import typer
 
 from nautilus_cli import complete
 from nautilus_cli.commands.context import Change, Context, Wait, change, patience, pick, preview
+from nautilus_cli.commands.verifying import Verify, VerifyRate, rate_of
 from nautilus_cli.errors import ConfigError
 from nautilus_cli.view.console import note
 
@@ -30,6 +31,8 @@ def rollback(
     to: Annotated[int | None, typer.Option(min=1, help="Of one ENGINE: this version of `nautilus history`.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")] = False,
     wait: Wait = None,
+    verify: Verify = False,
+    verify_rate: VerifyRate = None,
 ) -> None:
     """Bring back the version that served before, by the same path as every change: no request is lost.
 
@@ -62,7 +65,7 @@ def rollback(
         preview(then, only)
         return
     said = " ".join(f"{version.engine}={version.serial}" for version in versions)
-    change(then, only, Change(f"rollback {said}", build=False, wait=seconds))
+    change(then, only, Change(f"rollback {said}", build=False, wait=seconds, verify=rate_of(verify, verify_rate)))
     note("the file was not edited: `nautilus up` brings what it says")
 
 

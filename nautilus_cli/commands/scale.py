@@ -9,6 +9,7 @@ import typer
 
 from nautilus_cli import complete
 from nautilus_cli.commands.context import Change, Context, Wait, change, patience, pick
+from nautilus_cli.commands.verifying import Verify, VerifyRate, rate_of
 from nautilus_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def scale(
         typer.Argument(help="ENGINE COUNT, or ENGINE=COUNT as often as you like.", autocompletion=complete.counts),
     ],
     wait: Wait = None,
+    verify: Verify = False,
+    verify_rate: VerifyRate = None,
 ) -> None:
     """Run another number of replicas, inside the range of the file. The number survives the next `up`.
 
@@ -29,13 +32,18 @@ def scale(
     Examples:
       nautilus scale factor 8
       nautilus scale factor=8 risk=2
+      nautilus scale factor 8 --verify
     """
     context: Context = ctx.obj
     fleet, seconds = context.fleet(), patience(wait)
     wanted = parse(counts)
     check(fleet, wanted)
     said = " ".join(f"{name}={count}" for name, count in wanted.items())
-    change(fleet.with_counts(wanted), set(wanted), Change(f"scale {said}", wait=seconds))
+    change(
+        fleet.with_counts(wanted),
+        set(wanted),
+        Change(f"scale {said}", wait=seconds, verify=rate_of(verify, verify_rate)),
+    )
 
 
 def parse(words: Sequence[str]) -> dict[str, int]:

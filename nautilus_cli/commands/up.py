@@ -8,6 +8,7 @@ import typer
 
 from nautilus_cli import complete
 from nautilus_cli.commands.context import Change, Context, Wait, change, duration, patience, pick, preview
+from nautilus_cli.commands.verifying import Verify, VerifyRate, rate_of
 from nautilus_cli.errors import CHANGES_PENDING
 
 Engines = Annotated[
@@ -27,6 +28,8 @@ def up(
         str | None, typer.Option(help="Wait this long for a replica to become ready, not start_period: 90s.")
     ] = None,
     wait: Wait = None,
+    verify: Verify = False,
+    verify_rate: VerifyRate = None,
 ) -> None:
     """Make reality match the file: build, start, wait until ready, route, drain and stop what is old.
 
@@ -38,6 +41,7 @@ def up(
       nautilus up
       nautilus up risk factor
       nautilus up --dry-run --exit-code
+      nautilus up --verify
     """
     context: Context = ctx.obj
     fleet, seconds = context.fleet(), patience(wait)
@@ -47,4 +51,4 @@ def up(
     if dry_run:
         plan = preview(fleet, only)
         raise typer.Exit(CHANGES_PENDING if plan and exit_code else 0)
-    change(fleet, only, Change("up", build, parallel, wait=seconds))
+    change(fleet, only, Change("up", build, parallel, wait=seconds, verify=rate_of(verify, verify_rate)))

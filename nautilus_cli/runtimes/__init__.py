@@ -23,7 +23,7 @@ def open_runtime(fleet: Fleet, declared: Fleet | None = None) -> Iterator[Runtim
     one runtime while it runs on another: that is a `ConfigError`. `declared` is what the file says of a fleet that is
     wanted empty: where it needs Docker and Docker is silent, nobody knows whether it runs.
     """
-    api, why = chosen(fleet, declared or fleet)
+    api, why = chosen(fleet, declared)
     if api is None:
         from nautilus_cli.runtimes.process.runtime import ProcessRuntime
 
@@ -37,8 +37,9 @@ def open_runtime(fleet: Fleet, declared: Fleet | None = None) -> Iterator[Runtim
         yield containers
 
 
-def chosen(fleet: Fleet, declared: Fleet) -> tuple[APIClient | None, str]:
+def chosen(fleet: Fleet, declared: Fleet | None = None) -> tuple[APIClient | None, str]:
     """Docker, or None for processes and why, where the file leaves it open."""
+    declared = declared or fleet
     from nautilus_cli.runtimes.process.home import Home
 
     running = bool(Home(fleet.name).specs())

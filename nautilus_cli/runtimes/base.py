@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from nautilus_cli.events import Emit
+from nautilus_cli.fault import Fault
 from nautilus_cli.fleet import Fleet, Service
 from nautilus_cli.snapshot import Replica, Snapshot, Usage
 
@@ -164,4 +165,12 @@ class Runtime(Protocol):
 
     def pull(self, fleet: Fleet, name: str, emit: Emit) -> tuple[str, ...]:
         """Fetch anew what an engine, a service or the gateway takes from registries; names what has changed."""
+        ...
+
+    def inject(self, fleet: Fleet, fault: Fault, replica: Replica | None) -> AbstractContextManager[float]:
+        """Break this replica, or the gateway, now; the value is when, in seconds since the epoch.
+
+        What does not heal by itself is undone at the end of the block, however it ends. `ConfigError` where the fault
+        is impossible here; nothing was touched then.
+        """
         ...

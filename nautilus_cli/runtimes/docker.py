@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from docker.errors import NotFound
 from nautilus_cli import reconcile
 from nautilus_cli.errors import RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase, silent
+from nautilus_cli.fault import Fault
 from nautilus_cli.fleet import Engine, Fleet, Hooks, Service, aspects, fingerprint
 from nautilus_cli.gateways.base import Network, Route
 from nautilus_cli.health import Halt
@@ -26,6 +28,7 @@ from nautilus_cli.runtimes.base import Finding, Happening, Line, Span
 from nautilus_cli.runtimes.connection import POOL
 from nautilus_cli.runtimes.doctor import Doctor
 from nautilus_cli.runtimes.edge import Edge
+from nautilus_cli.runtimes.faults import DockerFaults
 from nautilus_cli.runtimes.front import GATEWAY, checked_otherwise, listens, ports
 from nautilus_cli.runtimes.happenings import happenings
 from nautilus_cli.runtimes.images import Images
@@ -272,6 +275,10 @@ class DockerRuntime:
         if name == GATEWAY:
             return self._edge.pull(fleet, emit)
         return self._images.pull(fleet.workloads[name], emit)
+
+    def inject(self, fleet: Fleet, fault: Fault, replica: Replica | None) -> AbstractContextManager[float]:
+        """Break a container on purpose."""
+        return DockerFaults(self._api, fleet, self._edge.image(fleet).reference).inject(fault, replica)
 
     def _place(self, fleet: Fleet, workload: Engine | Service) -> DockerPlace:
         """Where replicas of this engine are made: with its secrets staged and its volumes there."""

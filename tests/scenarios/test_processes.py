@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import getpass
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -216,3 +217,11 @@ def test_what_takes_more_memory_than_it_may_is_started_again_and_told(fleet: Pro
     assert "137 (oom)" in told.stdout
     assert '"kind": "oom"' in (fleet.home / fleet.name / "events").read_text()
     fleet.run("scale", "alpha", "2")
+
+
+def test_drills_without_docker(fleet: ProcessWorld) -> None:
+    assert "neither a freezer nor a memory limit" in fleet.run("drill", "pause", "--yes", code=2).stderr
+    for fault in ("kill", "gateway-down"):
+        (drill,) = json.loads(fleet.run("drill", fault, "--yes", "--rate", "40", "--json").stdout)["drills"]
+        assert drill["held"], drill
+        assert (drill["effects"][0]["lost"] > 0) == (fault == "gateway-down"), drill

@@ -7,20 +7,21 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 
 from nautilus_cli import reconcile
 from nautilus_cli.errors import BuildFailed, NautilusError, RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase
+from nautilus_cli.fault import Fault
 from nautilus_cli.fleet import Engine, Fleet, Service, Workload, fingerprint
 from nautilus_cli.gateways.base import Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
 from nautilus_cli.runtimes.base import Door, Finding, Happening, Line, Span, Verdict
 from nautilus_cli.runtimes.front import GATEWAY, Front, checked_otherwise, listens, ports
-from nautilus_cli.runtimes.process import bus, cgroups, haproxy, kernel, place, plain, record
+from nautilus_cli.runtimes.process import bus, cgroups, faults, haproxy, kernel, place, plain, record
 from nautilus_cli.runtimes.process.attach import Command
 from nautilus_cli.runtimes.process.bus import Bus
 from nautilus_cli.runtimes.process.environments import Environment
@@ -276,6 +277,10 @@ class ProcessRuntime:
         """What this machine has; without cgroups it gives no replica less."""
         pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         return Host(float(os.cpu_count() or 1), pages, limited=self._cgroups is not None, notes=self._notes)
+
+    def inject(self, fleet: Fleet, fault: Fault, replica: Replica | None) -> AbstractContextManager[float]:
+        """Break a process on purpose."""
+        return faults.inject(self._home, fault, replica)
 
     def _replicas(self, fleet: Fleet) -> tuple[Replica, ...]:
         routes: tuple[Route, ...] = self._front.routes(fleet)
