@@ -21,7 +21,9 @@ from docker.api.client import APIClient
 from nautilus_cli.errors import ConfigError, RolloutFailed
 from nautilus_cli.gateways import archive
 from nautilus_cli.gateways.base import Session
+from nautilus_cli.gateways.haproxy import HAProxy
 from nautilus_cli.gateways.shape import APPLIED, FILE
+from nautilus_cli.gateways.successor import Successor
 from tests.scenarios.gateway_stage import Load, Mode, Stage, build_image, free_port, sweep, wait
 
 pytestmark = pytest.mark.docker
@@ -122,6 +124,37 @@ def test_a_new_port_is_a_reload_on_the_host_and_a_recreation_in_bridge_mode(stag
     assert stage.gateway.pending(more) is None
     assert stage.get(port=more[1].port) == (503, "no replica of factor can answer\n")
     assert [route.engine for route in session.routes()] == ["risk"]
+    assert stage.networks() == [stage.name]
+
+
+@pytest.mark.parametrize(("owner", "step"), [(Successor, "wait"), (HAProxy, "_start")])
+def test_a_recreation_that_is_cut_off_is_finished_by_the_next(
+    stages: Stages, owner: type, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed when the new one waits, and when it serves."""
+    stage = stages("bridge")
+    stage.gateway.expose([stage.listen()])
+    with stage.gateway.session() as session:
+        stage.serve(session, "a")
+        session.save()
+    done = getattr(owner, step)
+
+    def killed(*words: Any) -> None:
+        done(*words)
+        raise KeyboardInterrupt
+
+    more = [stage.listen(), stage.listen("factor", free_port())]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            stage.another().expose(more)
+    wait(lambda: stage.get() == (200, "a"))
+    stage.another().expose(more)
+    wait(lambda: stage.get() == (200, "a"))
+    assert stage.get(port=more[1].port)[0] == 503
+    assert stage.networks() == [stage.name]
+    mark = {"label": [f"io.nautilus.fleet={stage.name}", "io.nautilus.role=gateway"]}
+    assert [found["Names"] for found in stage.api.containers(all=True, filters=mark)] == [[f"/{stage.gateway.name}"]]
 
 
 def test_expose_is_idempotent_and_says_why_it_acts(stage: Stage) -> None:
