@@ -27,13 +27,13 @@ class Daemon:
     deletes `docker0`, whoever made it.
     """
 
-    def __init__(self, *options: str, disk: str = "") -> None:
+    def __init__(self, disk: str = "") -> None:
         self.folder = Path(tempfile.gettempdir(), f"nt-docker-{secrets.token_hex(4)}")  # also a containerd namespace
         self.data = self.folder / "data"
         self.data.mkdir(mode=0o700, parents=True)
         if disk:  # of its own, and no larger than that
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={disk}", "tmpfs", str(self.data)], check=True)
-        self.options = options
+        self.options: tuple[str, ...] = ()
         self.url = f"unix://{self.folder}/sock"
         self.space = f"nt-{os.getpid()}"
         self.address = f"10.203.{os.getpid() % 250}.2"
@@ -70,8 +70,9 @@ class Daemon:
             return b" 200 " in line.recv(4096)
         return False
 
-    def restart(self, number: int) -> None:
-        """End it with this signal, its containerd with it, and start it again."""
+    def restart(self, number: int, *options: str) -> None:
+        """End it with this signal, its containerd with it, and start it again with these options."""
+        self.options = options
         containerd = Path("/proc", (self.folder / "run/containerd/containerd.pid").read_text())
         self.process.send_signal(number)
         self.process.wait(60)
@@ -95,13 +96,13 @@ def ip(*words: str) -> None:
 
 
 @contextlib.contextmanager
-def private(here: World, *options: str, disk: str = "") -> Iterator[tuple[Daemon, World]]:
+def private(here: World, disk: str = "") -> Iterator[tuple[Daemon, World]]:
     """A daemon, and a fleet for it; its images come from the machine's own daemon, since no registry answers."""
     if os.geteuid() or not all(map(shutil.which, ("dockerd", "ip", "nsenter"))):
         pytest.skip("needs root, dockerd, ip and nsenter")
     here.declare(engines={name: server(port) for name, port in zip(("alpha", "beta"), here.ports, strict=False)})
     here.run("build")
-    daemon = Daemon(*options, disk=disk)
+    daemon = Daemon(disk)
     try:
         own = docker.APIClient(daemon.url, version="auto", timeout=120)
         there = World(here.folder, here.ports, own, here.name, daemon.url, daemon.address)

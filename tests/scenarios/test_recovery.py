@@ -17,7 +17,7 @@ pytestmark = pytest.mark.docker
 def test_all_replicas_killed_at_once_come_back_behind_their_own_ports(fleet: World) -> None:
     before = fleet.ids("alpha") | fleet.ids("beta")
     fleet.run("scale", "beta=2", "alpha=2")
-    with Load([fleet.port("alpha"), fleet.port("beta")]) as load:
+    with Load([fleet.port("alpha"), fleet.port("beta")], rate=100) as load:
         load.proves(10)
         killed = fleet.kill(*fleet.replicas("alpha"), *fleet.replicas("beta"))
         eventually(lambda: whole(fleet, load, killed))
@@ -27,8 +27,22 @@ def test_all_replicas_killed_at_once_come_back_behind_their_own_ports(fleet: Wor
 
 
 @both_modes
+def test_a_replica_that_is_killed_costs_no_request_that_may_be_repeated(fleet: World) -> None:
+    """Half of them on kept connections: each GET that it was answering is answered by another one."""
+    fleet.run("scale", "alpha=2")
+    with Load([fleet.port("alpha")], rate=100) as load:
+        for replica in fleet.replicas("alpha"):
+            killed = fleet.kill(replica)
+            load.proves()
+            eventually(lambda killed=killed: not killed.items() & fleet.touched().items())  # type: ignore[misc]
+            load.seen.clear()
+            eventually(lambda: load.names(fleet.port("alpha")) == set(fleet.names("alpha")))
+    fleet.settled()
+
+
+@both_modes
 def test_a_killed_gateway_comes_back_with_its_routes(fleet: World) -> None:
-    with Load([fleet.port("alpha"), fleet.port("beta")]) as load:
+    with Load([fleet.port("alpha"), fleet.port("beta")], rate=100) as load:
         load.proves(10)
         killed = fleet.kill(*fleet.containers("io.nautilus.role=gateway"))
         eventually(lambda: whole(fleet, load, killed))
@@ -72,35 +86,32 @@ def test_a_restarted_docker_brings_every_engine_back_behind_its_own_port(world: 
         for engine in ("alpha", "beta"):
             there.edit(engine, restart="always")
         there.run("up")
-        survives(daemon, there, signal.SIGKILL)
+        survives(daemon, there, signal.SIGKILL, "--live-restore")
+        loses_nothing(daemon, there)
         there.run("down")
         assert there.leftovers() == []
 
 
-def test_a_docker_that_keeps_what_runs_is_restarted_and_no_request_fails(world: World) -> None:
-    """With `live-restore` a restart of the daemon, or its death, touches nothing that it runs."""
-    with private(world, "--live-restore") as (daemon, there):
-        there.run("up")
-        before = there.touched()
-        with Load([there.port("alpha"), there.port("beta")], rate=100, address=there.address) as load:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                daemon.restart(number)
-                load.proves()
-                assert there.touched() == before
-            there.run("scale", "alpha", "3")
-            load.proves()
-        there.settled()
-        there.run("down")
-        assert there.leftovers() == []
-
-
-def survives(daemon: Daemon, world: World, number: int) -> None:
+def survives(daemon: Daemon, world: World, number: int, *options: str) -> None:
     """After the daemon was ended by this signal and started again the same containers serve on the same ports."""
     before = world.touched()
     with Load([world.port("alpha"), world.port("beta")], address=world.address) as load:
         load.proves(10)
-        daemon.restart(number)
+        daemon.restart(number, *options)
         eventually(lambda: whole(world, load, before), 60)
     unmixed(world, load)
     assert world.touched().keys() == before.keys()
+    world.settled()
+
+
+def loses_nothing(daemon: Daemon, world: World) -> None:
+    """With `live-restore` the end of the daemon, asked for or not, touches nothing, and no request fails."""
+    before = world.touched()
+    with Load([world.port("alpha"), world.port("beta")], rate=100, address=world.address) as load:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            daemon.restart(number, "--live-restore")
+            load.proves()
+            assert world.touched() == before
+        world.run("scale", "alpha", "2")
+        load.proves()
     world.settled()
