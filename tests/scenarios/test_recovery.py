@@ -82,12 +82,12 @@ def test_a_restarted_docker_brings_every_engine_back_behind_its_own_port(world: 
     with private(world) as (daemon, there):
         there.run("up")
         there.run("scale", "alpha=3", "beta=3")
-        survives(daemon, there, signal.SIGTERM)
+        survives(daemon, there, signal.SIGTERM, "--live-restore")
+        loses_nothing(daemon, there)
         for engine in ("alpha", "beta"):
             there.edit(engine, restart="always")
         there.run("up")
-        survives(daemon, there, signal.SIGKILL, "--live-restore")
-        loses_nothing(daemon, there)
+        survives(daemon, there, signal.SIGKILL)
         there.run("down")
         assert there.leftovers() == []
 
