@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import threading
@@ -21,6 +22,7 @@ from docker.api.client import APIClient
 from nautilus_cli.errors import ConfigError, RolloutFailed
 from nautilus_cli.gateways import archive
 from nautilus_cli.gateways.base import Session
+from nautilus_cli.gateways.config import SOCKET
 from nautilus_cli.gateways.haproxy import HAProxy
 from nautilus_cli.gateways.shape import APPLIED, FILE
 from nautilus_cli.gateways.successor import Successor
@@ -29,6 +31,7 @@ from tests.scenarios.gateway_stage import Load, Mode, Stage, build_image, free_p
 pytestmark = pytest.mark.docker
 
 Stages = Callable[..., Stage]
+CROWD = 9000
 
 
 @pytest.fixture(scope="module")
@@ -303,6 +306,33 @@ def test_crashed_replicas_leave_at_once_and_come_back_by_themselves(stage: Stage
     for name in ("a", "b"):
         stage.crash(name)
     wait(lambda: {stage.get()[1] for _ in range(4)} == {"a", "b"}, 30)
+
+
+def test_a_crowd_at_one_port_leaves_room_for_the_others(stages: Stages) -> None:
+    """More connections than the gateway can hold, none of which asks for anything."""
+    stage, crowded = stages("host"), free_port()
+    stage.gateway.expose([stage.listen(), stage.listen("factor", crowded)])
+    with stage.gateway.session() as session:
+        stage.serve(session, "a")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.ExitStack() as crowd:
+        crowd.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(CROWD):
+            guest = crowd.enter_context(socket.socket())
+            guest.setblocking(False)
+            guest.connect_ex(("127.0.0.1", crowded))
+        wait(lambda: held(stage) >= 4000)
+        assert [stage.get() for _ in range(10)] == [(200, "a")] * 10
+
+
+def held(stage: Stage) -> int:
+    """How many connections the gateway holds now."""
+    made = stage.api.exec_create(
+        stage.gateway.name, ["sh", "-c", f"echo show info | socat STDIO UNIX-CONNECT:{SOCKET}"]
+    )
+    said: str = stage.api.exec_start(made["Id"]).decode()
+    return int(next(line.split()[1] for line in said.splitlines() if line.startswith("CurrConns:")))
 
 
 def test_a_file_that_haproxy_refuses_leaves_the_gateway_alone(stage: Stage, session: Session) -> None:
