@@ -86,6 +86,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Quiet."""
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Takes a burst of connections: one that finds the queue full would try again a second later."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+
 def main() -> None:
     """Serve until told to stop."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
@@ -94,8 +101,7 @@ def main() -> None:
         sys.exit(3)
     if LOOPS.exists():
         sys.exit(4)
-    server = http.server.ThreadingHTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler)
-    server.daemon_threads = True
+    server = Server(("0.0.0.0", int(os.environ["PORT"])), Handler)
     server.serve_forever()
 
 
