@@ -8,7 +8,8 @@ whenever it is started. Each round measures `beta` in quiet just before each of 
 
 What the shares explain: `alpha` may take the CPU of its limit, so `beta` has the cores that are left, or its share of
 all where that is more, or its own limit where that is less. An answer that needs `beta`'s processor takes longer by the
-ratio of what it has to spare then and now, and may wait once for a process that must first be put off its core (SLICE).
+ratio of what it has to spare then and now; and each of the three that it passes, generator, gateway and `beta`, may have
+to wait until another process is put off its core (SLICE).
 Exits with 1 when a request failed or when the median p99 of a fault is above what is explained.
 """
 
@@ -36,6 +37,7 @@ SERVER = (ROOT / "tests/scenarios/server.py").read_text()
 FAULTS = ("burn", "eat", "hang", "loop")
 LIMIT = 1.0  # cores of each
 SLICE = 0.004  # seconds that the kernel lets a process run before another one may have its core
+PASSED = 3  # processes that an answer needs
 AGAIN = 0.3  # seconds between two times that alpha is told: a replica that was killed and is back misbehaves again
 
 
@@ -59,7 +61,7 @@ def left(cores: float, limit: float, others: Sequence[float]) -> float:
 def explained(before: Seen, cores: float, limit: float, others: Sequence[float]) -> float:
     """The p99 that the CPU shares explain, in seconds; without end where the engine is given less than it needs."""
     calm, spare = left(cores, limit, ()) - before.busy, left(cores, limit, others) - before.busy
-    return before.p99 * calm / spare + SLICE if spare > 0 else float("inf")
+    return before.p99 * calm / spare + PASSED * SLICE if spare > 0 else float("inf")
 
 
 class Stage:

@@ -6,6 +6,7 @@ from docker import APIClient
 from docker.errors import NotFound
 
 from nautilus_cli.gateways.container import Container
+from nautilus_cli.gateways.refusal import told
 from nautilus_cli.gateways.shape import FLEET, Shape
 
 
@@ -23,22 +24,23 @@ class Successor(Container):
 
     def wait(self, wanted: Shape) -> None:
         """Start it beside the one that has its ports and its address; it does not serve yet (see `shape.CONNECTED`)."""
-        self.api.create_network(self.name, internal=True, check_duplicate=True, labels={FLEET: self._fleet})
-        self.api.disconnect_container_from_network(self.name, wanted.network)
-        self.api.connect_container_to_network(self.name, self.name)
-        self.api.start(self.name)
+        with told(self.name):
+            self.api.create_network(self.name, internal=True, check_duplicate=True, labels={FLEET: self._fleet})
+            self.api.disconnect_container_from_network(self.name, wanted.network)
+            self.api.connect_container_to_network(self.name, self.name)
+            self.api.start(self.name)
         self._waits = True
 
     def enter(self, wanted: Shape) -> None:
         """It has its ports and its address, which must be free now."""
-        if not self._waits:
-            return self.api.start(self.name)
-        self.api.connect_container_to_network(
-            self.name, wanted.network, ipv4_address=wanted.address, aliases=list(wanted.aliases)
-        )
-        if not self._published(wanted):
-            self.api.restart(self.name, timeout=1)  # an engine that opens ports only when a container starts
-        return None
+        if self._waits:
+            self.api.connect_container_to_network(
+                self.name, wanted.network, ipv4_address=wanted.address, aliases=list(wanted.aliases)
+            )
+            if self._published(wanted):
+                return
+            self.api.stop(self.name, timeout=1)  # a Docker that opens ports only when a container starts
+        self.api.start(self.name)
 
     def _published(self, wanted: Shape) -> bool:
         found = self.inspect()
