@@ -8,8 +8,9 @@ whenever it is started. Each round measures `beta` in quiet just before each of 
 
 What the shares explain: `alpha` may take the CPU of its limit, so `beta` has the cores that are left, or its share of
 all where that is more, or its own limit where that is less. An answer that needs `beta`'s processor takes longer by the
-ratio of what it has to spare then and now; and each of the three that it passes, generator, gateway and `beta`, may have
-to wait until another process is put off its core (SLICE).
+ratio of what it has to spare then and now; and at each of the three processes that it passes, generator, gateway and
+`beta`, it may wait until another one is put off its core (SLICE).
+
 Exits with 1 when a request failed or when the median p99 of a fault is above what is explained.
 """
 

@@ -12,7 +12,7 @@ from tests.scenarios.load import Load, eventually
 from tests.scenarios.world import World, server
 
 pytestmark = pytest.mark.docker
-QUICK = {"path": "/health", "interval": "200ms", "timeout": "500ms", "retries": 2, "start_period": "30s"}
+QUICK = {"path": "/health", "interval": "200ms", "timeout": "500ms", "retries": 2, "start_period": "5s"}
 
 
 def test_a_watch_exchanges_what_hangs_and_brings_back_what_is_gone(world: World) -> None:
