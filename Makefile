@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-BENCHMARKS ?= readiness rollout_vs_compose up_vs_compose bench_accuracy engines engines_bus processes
+BENCHMARKS ?= readiness isolation rollout_vs_compose up_vs_compose bench_accuracy engines engines_bus processes
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import requests
+from docker.errors import APIError
 
 from nautilus_cli.errors import RolloutFailed, RuntimeUnavailable
+from nautilus_cli.gateways.refusal import told
 from nautilus_cli.runtimes.connection import kept
 
 
@@ -22,3 +24,21 @@ def test_a_broken_connection_is_an_unavailable_runtime() -> None:
 def test_what_is_no_broken_connection_passes() -> None:
     with pytest.raises(RolloutFailed), kept():
         raise RolloutFailed("something else")
+
+
+def refusal(words: str) -> APIError:
+    return APIError("500 Server Error", explanation=words)
+
+
+def test_a_full_disk_is_told_wherever_docker_meets_it_and_says_what_to_do() -> None:
+    words = "mkdir /var/lib/docker/overlay2/1: no space left on device"
+    with pytest.raises(RolloutFailed, match=f"Docker: the disk of the Docker host is full: {words}") as raised, kept():
+        raise refusal(words)
+    assert raised.value.hint.startswith("make room, and run the command again: ")
+
+
+def test_what_docker_refuses_otherwise_is_no_full_disk() -> None:
+    with pytest.raises(APIError), kept():
+        raise refusal("no such image")
+    with pytest.raises(RolloutFailed, match="risk/1: Docker refuses: no such image$"), told("risk/1"):
+        raise refusal("no such image")

@@ -200,6 +200,31 @@ def test_a_delay_passes_between_two_exchanges() -> None:
     assert waits[0].seconds >= 0.02
 
 
+def test_what_is_to_be_done_about_a_failure_is_told_with_how_it_was_taken_back() -> None:
+    rolling, world, _ = scene(engine(), replica())
+
+    def refuse(slot: int) -> Replica:
+        raise RolloutFailed(f"risk/{slot}: the disk is full", "make room")
+
+    rolling.place.start = refuse  # type: ignore[method-assign]
+    with pytest.raises(RolloutFailed, match="the disk is full") as failure:
+        run(rolling, world)
+    assert failure.value.hint == "the replicas that served before go on serving; make room"
+
+
+def test_a_gateway_that_cannot_write_down_its_routes_keeps_nothing_from_being_taken_back() -> None:
+    class Full(FakeSession):
+        def save(self) -> None:
+            raise RolloutFailed("the disk is full", "make room")
+
+    rolling, world, events = scene(engine(), replica(), session=Full(FakeRuntime()))
+    with pytest.raises(RolloutFailed, match="the disk is full"):
+        run(rolling, world)
+    assert versions(world) == ["1 v1"]
+    warnings = {event.text for event in events if event.phase is Phase.WARNING}
+    assert warnings == {"a gateway that crashes now comes back with older routes: the disk is full"}
+
+
 def test_an_undo_that_fails_says_so() -> None:
     update = Update.model_validate({"order": "stop-first", "monitor": "0s"})
     rolling, world, _ = scene(engine(environment={"MODE": "dies"}, update=update), replica())

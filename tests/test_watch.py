@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -98,10 +100,44 @@ def test_a_file_that_breaks_is_told_and_the_last_good_one_counts(cli: Cli, capsy
     assert capsys.readouterr().out == ""
 
 
-def test_the_unit_runs_this_command_on_these_files(cli: Cli) -> None:
+def test_the_unit_runs_this_command_on_these_files(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
     unit = cli.run("-p", "desk", "watch", "--systemd", "--interval", "3s").stdout
     file = Path(cli.folder, "engines.yaml").resolve()
     assert f"-f {file} -p desk watch --interval 3s\n" in unit
     assert f"WorkingDirectory={cli.folder}\n" in unit
     assert "Restart=always" in unit
+    assert "Environment=" not in unit
     assert "docker.sock" not in unit
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("/srv/desk-7/engines.yaml", "/srv/desk-7/engines.yaml"),
+        ("/srv/a b/it's", '"/srv/a b/it\'s"'),
+        ("100%", "100%%"),
+        ("$HOME", '"$$HOME"'),
+        ('say "\\o/"', '"say \\"\\\\o/\\""'),
+    ],
+)
+def test_words_are_quoted_as_systemd_reads_them(word: str, text: str) -> None:
+    assert watch.quoted(word) == text
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="THE UNIT IS NOT VERIFIED: no systemd-analyze here")
+def test_systemd_finds_no_fault_in_the_unit(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a folder whose name means something to systemd, and for a Docker that is elsewhere."""
+    folder = tmp_path / "a b%c$d'e"
+    folder.mkdir()
+    (folder / "engines.yaml").write_text(Path(cli.folder, "engines.yaml").read_text())
+    monkeypatch.setenv("DOCKER_HOST", "tcp://desk:2376/%")
+    context = Context((folder / "engines.yaml",), None, "docker")
+    text = watch.unit(context, context.fleet(), "3s")
+    assert 'engines.yaml" --runtime docker watch --interval 3s' in text
+    unit = tmp_path / "nautilus-watch.service"
+    unit.write_text(text)
+    said = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stderr) == (0, ""), text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-import shlex
+import re
 import sys
 from pathlib import Path
 from time import monotonic, sleep, time
@@ -33,7 +33,7 @@ Wants=network-online.target
 [Service]
 User={user}
 WorkingDirectory={folder}
-ExecStart={command}
+{environment}ExecStart={command}
 Restart=always
 RestartSec=5
 SuccessExitStatus=130
@@ -173,10 +173,25 @@ def why(found: Repairs, name: str) -> str:
 
 
 def unit(context: Context, fleet: Fleet, interval: str) -> str:
-    """A unit that runs this command as this user, on these files."""
+    """A unit that runs this command as this user, on these files and on this Docker host."""
     files = [word for file in context.files for word in ("-f", str(file.resolve()))]
     name = ["-p", context.project_name] if context.project_name else []
+    where = ["--runtime", context.runtime] if context.runtime else []
     nautilus = Path(sys.argv[0])
     start = [str(nautilus.absolute())] if os.access(nautilus, os.X_OK) else [sys.executable, "-m", "nautilus_cli"]
-    command = shlex.join([*start, *files, *name, "watch", "--interval", interval])
-    return UNIT.format(fleet=fleet.name, user=getpass.getuser(), folder=fleet.directory, command=command)
+    command = " ".join(map(quoted, [*start, *files, *name, *where, "watch", "--interval", interval]))
+    host = os.environ.get("DOCKER_HOST")
+    return UNIT.format(
+        fleet=fleet.name,
+        user=getpass.getuser(),
+        folder=fleet.directory.replace("%", "%%"),
+        environment=f"Environment={quoted(f'DOCKER_HOST={host}', variables=False)}\n" if host else "",
+        command=command,
+    )
+
+
+def quoted(word: str, variables: bool = True) -> str:
+    """One word for systemd, which knows other quotes than a shell, `%` and, in commands, `$`."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    escaped = escaped.replace("$", "$$") if variables else escaped
+    return escaped if re.fullmatch(r"[\w@%+=:,./-]+", escaped, re.ASCII) else f'"{escaped}"'

@@ -10,9 +10,14 @@ from pathlib import PurePosixPath
 from docker import APIClient
 from docker.errors import NotFound
 
+from nautilus_cli.gateways.refusal import told
+
 
 def write(api: APIClient, container: str, directory: str, files: Mapping[str, str | None], owner: int) -> None:
-    """Put these files into the directory; a name without text is a directory. Not atomic: rename what must be."""
+    """Put these files into the directory; a name without text is a directory. Not atomic: rename what must be.
+
+    `RolloutFailed` where Docker refuses: its disk may be full.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, text in files.items():
@@ -22,7 +27,8 @@ def write(api: APIClient, container: str, directory: str, files: Mapping[str, st
             data = (text or "").encode()
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
-    api.put_archive(container, directory, buffer.getvalue())
+    with told(container):
+        api.put_archive(container, directory, buffer.getvalue())
 
 
 def read(api: APIClient, container: str, path: str) -> str | None:

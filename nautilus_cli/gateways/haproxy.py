@@ -20,6 +20,7 @@ from nautilus_cli.gateways.config import SOCKET, Setup, listen_hosts, live_route
 from nautilus_cli.gateways.container import Container, ExecWire
 from nautilus_cli.gateways.session import AdminSession, Line
 from nautilus_cli.gateways.shape import APPLIED, CONFIG, FILE, FLEET, NUMBERED, STATE, USER, Shape
+from nautilus_cli.gateways.successor import Successor
 
 __all__ = ["CONFIG", "NUMBERED", "STATE", "USER", "HAProxy", "recipe"]
 
@@ -50,7 +51,7 @@ class HAProxy:
     def __init__(self, api: APIClient, fleet: str, gateway: Gateway, image: str, network: Network) -> None:
         self._api, self._fleet, self._gateway, self._image, self._network = api, fleet, gateway, image, network
         self.name = f"{fleet}-gateway"
-        self._own, self._next = Container(api, self.name), Container(api, f"{self.name}-next")
+        self._own, self._next = Container(api, self.name), Successor(api, f"{self.name}-next", fleet)
         self._known: tuple[Setup, str] | None = None  # what was applied when somebody looked last
         self._written = ""  # the configuration file as it was saved last
 
@@ -254,16 +255,19 @@ class HAProxy:
             if code:
                 raise self._failure(output, setup)
         self._api.create_volume(f"{self._fleet}-state", labels={FLEET: self._fleet})
-        new = shape.create(self._api, self._next.name, self._fleet, self._shape(setup), self._loopback)
+        new = shape.create(self._api, self._next.name, self._fleet, wanted := self._shape(setup), self._loopback)
         try:
             files = {"gateway": None, "fleet": None, "gateway/haproxy.cfg": text}
             archive.write(self._api, new, STATE, files, USER)
+            if own and own["State"]["Running"] and wanted.mode == "bridge":
+                self._next.wait(wanted)
             if own:
                 self._api.stop(own["Id"], timeout=1)
-            self._start(setup)
+            self._start(setup, wanted)
         except (NautilusError, APIError):
             self._restore(own, old)
             raise
+        self._next.dismiss()
         self._own.discard()
         self._api.rename(new, self.name)
         self._finish(setup, routes)
@@ -284,9 +288,9 @@ class HAProxy:
         if own and own["State"]["Running"]:
             self._api.start(own["Id"])
 
-    def _start(self, setup: Setup) -> None:
+    def _start(self, setup: Setup, wanted: Shape) -> None:
         try:
-            self._api.start(self._next.name)
+            self._next.enter(wanted)
         except APIError as error:
             raise self._failure(error.explanation or str(error), setup) from error
         code, _ = self._next.attempt(_READY)

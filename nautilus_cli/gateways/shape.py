@@ -28,6 +28,8 @@ APPLIED = f"{CONFIG}/listens.json"  # what the running gateway was last told; wr
 FILE = f"{CONFIG}/haproxy.cfg"
 USER = 1234
 
+# In bridge mode it may start in a network that leads nowhere; there its health checks would fail.
+CONNECTED = "until grep -q '^[^\t]*\t00000000' /proc/net/route; do sleep 0.01; done; "
 START = (
     "grep -q '^0\\{31\\}1 ' /proc/net/if_inet6 2>/dev/null && export NAUTILUS_IPV6=1; "
     f"exec haproxy -W -db -f {FILE}"
@@ -97,8 +99,9 @@ def read_shape(labels: Mapping[str, str]) -> Shape | None:
 def create(api: APIClient, name: str, fleet: str, shape: Shape, loopback: Sequence[str] = ()) -> str:
     """A container of this shape that was not started yet: its id. Its ports are published on these addresses too."""
     labels = {FLEET: fleet, ROLE: "gateway", ENGINE: "gateway", SHAPE: json.dumps(asdict(shape))}
+    start = START if shape.network == "host" else CONNECTED + START
     made = api.create_container(
-        shape.image, command=["sh", "-c", START], entrypoint=[], name=name, labels=labels, user=f"{USER}:{USER}",
+        shape.image, command=["sh", "-c", start], entrypoint=[], name=name, labels=labels, user=f"{USER}:{USER}",
         ports=list(shape.ports), host_config=host_config(api, fleet, shape, loopback),
         networking_config=networking(api, shape),
     )  # fmt: skip

@@ -10,10 +10,11 @@ from typing import Any
 import requests
 from docker.api.client import APIClient
 from docker.context import ContextAPI
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 from docker.utils import kwargs_from_env
 
 from nautilus_cli.errors import RuntimeUnavailable
+from nautilus_cli.gateways.refusal import full, refused
 
 POOL = 32  # connections kept open: calls run side by side
 
@@ -32,9 +33,13 @@ def connect() -> APIClient:
 
 @contextlib.contextmanager
 def kept() -> Iterator[None]:
-    """An engine that goes away while a command talks to it is `RuntimeUnavailable`, wherever that happens."""
+    """What may happen to any call: an engine that goes away is `RuntimeUnavailable`, a full disk `RolloutFailed`."""
     try:
         yield
+    except APIError as error:
+        if full(str(error.explanation or error)):
+            raise refused("Docker", error) from error
+        raise
     except requests.exceptions.ConnectionError as error:
         raise RuntimeUnavailable(
             f"the connection to Docker broke: {reason(error)}", "is the daemon running? `docker info` tells"

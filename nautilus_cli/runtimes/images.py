@@ -21,6 +21,7 @@ from docker.api.client import APIClient
 from nautilus_cli.errors import BuildFailed
 from nautilus_cli.events import Emit, Event, Phase
 from nautilus_cli.fleet import Build, Engine, Fleet, Service
+from nautilus_cli.gateways.refusal import MAKE_ROOM, full
 from nautilus_cli.runtimes import sources
 from nautilus_cli.runtimes.context import Recipe, memory_recipe, read_recipe
 from nautilus_cli.runtimes.progress import BuildLog, PullLog, shorten
@@ -201,6 +202,8 @@ class Images:
         where = f"{recipe.dockerfile} failed" + (f" at {log.step}" if log.step else "")
         lines = "".join(f"\n    {line}" for line in log.tail)
         hint = f"Correct {recipe.dockerfile} or what it copies and run the command again; the steps before are kept."
+        if full("".join([log.error or "", lines])):
+            hint = f"The disk of the Docker host is full: {MAKE_ROOM}."
         return BuildFailed(f"{recipe.name}: {where}: {log.error or 'it ended without an image'}{lines}", hint)
 
     def _pull(self, name: str, reference: str, emit: Emit) -> None:

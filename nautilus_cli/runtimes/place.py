@@ -17,6 +17,7 @@ from docker.errors import APIError, NotFound
 from nautilus_cli.errors import NautilusError, RolloutFailed
 from nautilus_cli.fleet import Engine, Fleet, Service, fingerprint
 from nautilus_cli.gateways.base import Network
+from nautilus_cli.gateways.refusal import told
 from nautilus_cli.health import Answer, Halt, Vitals
 from nautilus_cli.runtimes import containers, labels, network, observing, volumes
 from nautilus_cli.runtimes.containers import Binding
@@ -270,8 +271,7 @@ def tail_of(api: APIClient, container: str, lines: int) -> Iterator[str]:
 def translated(subject: str) -> Iterator[None]:
     """What Docker refuses becomes a failed rollout in Docker's own words."""
     try:
-        yield
-    except APIError as error:
-        raise RolloutFailed(f"{subject}: Docker refuses: {error.explanation or error}") from error
+        with told(subject):
+            yield
     except requests.exceptions.RequestException as error:
         raise RolloutFailed(f"{subject}: Docker does not answer: {error}", "is the daemon running?") from error

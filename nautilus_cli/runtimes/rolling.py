@@ -76,6 +76,7 @@ class Rolling:
     told: set[str] = field(default_factory=set)  # the replicas that the gateway may know, by name
     failed: dict[int, str] = field(default_factory=dict)  # why new replicas failed that may, by slot
     arriving: int = 0  # new replicas of this rollout
+    taking_back: bool = False
     tally: threading.Lock = field(default_factory=threading.Lock)
     starts: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(STARTS))
 
@@ -144,15 +145,19 @@ class Rolling:
         """Undo what was begun; the error tells why, and how the failed replica ended."""
         name, began = self.workload.name, monotonic()
         self.emit(Event(name, "rollback", Phase.STARTED, str(failure).splitlines()[0]))
+        self.taking_back = True
         try:
             self.perform(undo(self.update, tuple(self.done)))
+            self.save()
         except (NotReady, NautilusError) as second:
             hint = f"what served before could not be brought back ({second}); `nautilus up` tries again"
             raise RolloutFailed(f"{name}: {failure}", hint) from failure
         served = any(replica.routed for replica in self.replicas.values())
         after = "the replicas that served before go on serving" if served else "nothing served before, nothing is left"
         self.emit(Event(name, "rollback", Phase.DONE, after, monotonic() - began))
-        raise RolloutFailed(f"{name}: {failure}", f"{after}; mend the cause and run the command again") from failure
+        known = failure.hint if isinstance(failure, NautilusError) else ""
+        hint = f"{after}; {known or 'mend the cause and run the command again'}"
+        raise RolloutFailed(f"{name}: {failure}", hint) from failure
 
     def perform(self, stages: Iterable[Stage]) -> None:
         """Do stage after stage: steps of one replica in order, replicas side by side; the first failure is raised."""
@@ -235,7 +240,7 @@ class Rolling:
         seconds = wait_ready(self.watch(replica, halt), self.workload.healthcheck.start_period)
         if gateway:
             gateway.route(replica.engine, replica.address)
-            gateway.save()
+            self.save()
         return f"healthy after {show_duration(seconds)}"
 
     def drain(self, replica: Replica, halt: Halt) -> str:
@@ -250,8 +255,19 @@ class Rolling:
                 break
             halt.wait(DRAINED)
         gateway.leave(replica.engine, replica.address)
-        gateway.save()
+        self.save()
         return f"{left.sessions} requests cut off after {show_duration(self.update.drain)}" if left.sessions else ""
+
+    def save(self) -> None:
+        """The routes outlive the gateway; where that cannot be written down, at least what is taken back goes on."""
+        try:
+            if gateway := self.gateway:
+                gateway.save()
+        except RolloutFailed as failure:
+            if not self.taking_back:
+                raise
+            words = f"a gateway that crashes now comes back with older routes: {failure}"
+            self.emit(Event(self.workload.name, "rollback", Phase.WARNING, words))
 
     def remove(self, replica: Replica) -> None:
         """Nothing of it is left, in the gateway neither."""

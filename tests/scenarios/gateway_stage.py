@@ -129,7 +129,7 @@ def clear(api: APIClient, name: str) -> None:
     """Remove everything of one fleet; what is gone already is no error."""
     for container in api.containers(all=True, filters={"label": f"io.nautilus.fleet={name}"}):
         api.remove_container(container["Id"], force=True)
-    for network in api.networks(names=[name]):
+    for network in api.networks(filters={"label": f"io.nautilus.fleet={name}"}):
         api.remove_network(network["Id"])
     try:
         api.remove_volume(f"{name}-state")
@@ -215,6 +215,11 @@ class Stage:
         """The command lines inside the gateway's container."""
         top = self.api.top(self.gateway.name, "-eo pid,args")
         return [row[-1] for row in top["Processes"]]
+
+    def networks(self) -> list[str]:
+        """The networks of this fleet."""
+        mark = {"label": f"io.nautilus.fleet={self.name}"}
+        return [network["Name"] for network in self.api.networks(filters=mark)]
 
     def close(self) -> None:
         """Nothing is left of it."""

@@ -31,9 +31,9 @@ class Reply:
     replica: str
 
 
-def ask(connection: http.client.HTTPConnection, keep_alive: bool) -> Reply:
+def ask(connection: http.client.HTTPConnection, keep_alive: bool, path: str = "/") -> Reply:
     """One request on this connection, which is open afterwards or not."""
-    connection.request("GET", "/", headers={} if keep_alive else {"Connection": "close"})
+    connection.request("GET", path, headers={} if keep_alive else {"Connection": "close"})
     answer = connection.getresponse()
     body = answer.read().decode().strip()
     if not keep_alive:
@@ -71,6 +71,7 @@ class Load:
     ports: list[int]
     rate: float = 50.0  # requests a second for each port and kind of connection
     address: str = "127.0.0.1"
+    path: str = "/"
     failed: list[str] = field(default_factory=list)
     seen: list[tuple[int, Reply]] = field(default_factory=list)
 
@@ -106,7 +107,7 @@ class Load:
         connection = http.client.HTTPConnection(self.address, port, timeout=10)
         while not self._stop.wait(1 / self.rate):
             try:
-                reply = ask(connection, keep_alive)
+                reply = ask(connection, keep_alive, self.path)
             except (OSError, http.client.HTTPException) as error:
                 self.failed.append(f"{port} keep_alive={keep_alive}: {error!r}")
                 connection.close()

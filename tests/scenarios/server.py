@@ -3,10 +3,14 @@
 MODE: ok, sick (answers 503 for ever), hangs (never answers), dies (exits with 3 when started), crashes (exits a while
 after it was healthy). READY_AFTER: seconds until it answers 200; a request for more than its health before then is
 logged as an early one. HEALTH: the one path of its health check that it knows. GET /slow?0.5 takes half a second.
+
+It misbehaves when it is told to: GET /burn keeps two processes busy for ever, GET /eat takes all memory that there is,
+GET /hang is the last request that it answers, and after GET /loop it exits, now and whenever it is started again.
 """
 
 import http.server
 import os
+import pathlib
 import signal
 import sys
 import time
@@ -14,6 +18,37 @@ import time
 BORN = time.monotonic()
 MODE = os.environ.get("MODE", "ok")
 READY_AFTER = float(os.environ.get("READY_AFTER", "0"))
+LOOPS = pathlib.Path("/var/tmp/loops")  # outlives the process
+
+
+def burn() -> None:
+    """Keep processors busy for ever, in processes that answer nothing."""
+    for _ in range(2):
+        if os.fork() == 0:
+            while True:
+                pass
+
+
+def eat() -> None:
+    """Take memory until the kernel ends this process."""
+    taken = []
+    while True:
+        taken.append(b"x" * 2**20)
+
+
+def loop() -> None:
+    """Exit, now and at every start."""
+    LOOPS.touch()
+    os._exit(4)
+
+
+def hang() -> None:
+    """Answer nothing from now on."""
+    global MODE
+    MODE = "hangs"
+
+
+TRICKS = {"/burn": burn, "/eat": eat, "/loop": loop, "/hang": hang}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -32,6 +67,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             print("crashing as told", flush=True)
             os._exit(4)
         path, _, query = self.path.partition("?")
+        if path in TRICKS:
+            TRICKS[path]()
         if path == "/slow":
             time.sleep(float(query or "0.2"))
         ready = MODE != "sick" and age >= READY_AFTER
@@ -62,6 +99,8 @@ def main() -> None:
     print(f"starting in mode {MODE}", flush=True)
     if MODE == "dies":
         sys.exit(3)
+    if LOOPS.exists():
+        sys.exit(4)
     Server(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
 
 

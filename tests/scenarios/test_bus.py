@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.load import eventually
+from tests.scenarios.load import Load, eventually
 from tests.scenarios.world import BASE, REDIS, World
 
 pytestmark = pytest.mark.docker
@@ -123,13 +123,30 @@ def replicas(world: World) -> None:
 
 
 def without_redis(world: World) -> None:
-    """While Redis is away everything is served, and a write is accepted; it is stored when Redis is back."""
+    """While Redis hangs, is killed or is away everything is served; a write is accepted, and stored when it is back."""
     (redis,) = world.replicas("redis")
-    world.api.stop(redis["Id"])
-    eventually(lambda: ask(world, "analytics", "/health")[2]["bus"] == "degraded")
-    assert ask(world, "analytics", "/health")[0] == 200
-    late = {"positions": [{"symbol": "PG", "quantity": 3}]}
-    assert ask(world, "analytics", "/portfolios/late", late, "PUT")[0] == 202
-    assert ask(world, "analytics", "/analytics/calculate/late")[0] == 200
-    world.api.start(redis["Id"])
-    served_by_all(world, "risk", "/risk/check/late", 2)
+    port = world.port("analytics")
+    with Load([world.port("risk")], path="/risk/check/desk") as risk, Load([port], path="/health") as health:
+        world.api.pause(redis["Id"])
+        says(world, "degraded")
+        world.api.unpause(redis["Id"])
+        says(world, "connected")
+        world.kill(redis)
+        eventually(lambda: world.replicas("redis")[0]["RestartCount"] == 1)
+        says(world, "connected")
+        world.api.stop(redis["Id"])
+        says(world, "degraded")
+        late = {"positions": [{"symbol": "PG", "quantity": 3}]}
+        assert ask(world, "analytics", "/portfolios/late", late, "PUT")[0] == 202
+        assert ask(world, "analytics", "/analytics/calculate/late")[0] == 200
+        risk.proves()
+        health.proves()
+        world.api.start(redis["Id"])
+        served_by_all(world, "risk", "/risk/check/late", 2)
+        says(world, "connected")
+
+
+def says(world: World, bus: str) -> None:
+    """Every engine says in time that its bus is so."""
+    for engine in world.document["engines"]:
+        eventually(lambda name=engine: ask(world, name, "/health")[2]["bus"] == bus)  # type: ignore[misc]

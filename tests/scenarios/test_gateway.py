@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import threading
@@ -21,12 +22,16 @@ from docker.api.client import APIClient
 from nautilus_cli.errors import ConfigError, RolloutFailed
 from nautilus_cli.gateways import archive
 from nautilus_cli.gateways.base import Session
+from nautilus_cli.gateways.config import SOCKET
+from nautilus_cli.gateways.haproxy import HAProxy
 from nautilus_cli.gateways.shape import APPLIED, FILE
+from nautilus_cli.gateways.successor import Successor
 from tests.scenarios.gateway_stage import Load, Mode, Stage, build_image, free_port, sweep, wait
 
 pytestmark = pytest.mark.docker
 
 Stages = Callable[..., Stage]
+CROWD = 9000
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +127,37 @@ def test_a_new_port_is_a_reload_on_the_host_and_a_recreation_in_bridge_mode(stag
     assert stage.gateway.pending(more) is None
     assert stage.get(port=more[1].port) == (503, "no replica of factor can answer\n")
     assert [route.engine for route in session.routes()] == ["risk"]
+    assert stage.networks() == [stage.name]
+
+
+@pytest.mark.parametrize(("owner", "step"), [(Successor, "wait"), (HAProxy, "_start")])
+def test_a_recreation_that_is_cut_off_is_finished_by_the_next(
+    stages: Stages, owner: type, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed when the new one waits, and when it serves."""
+    stage = stages("bridge")
+    stage.gateway.expose([stage.listen()])
+    with stage.gateway.session() as session:
+        stage.serve(session, "a")
+        session.save()
+    done = getattr(owner, step)
+
+    def killed(*words: Any) -> None:
+        done(*words)
+        raise KeyboardInterrupt
+
+    more = [stage.listen(), stage.listen("factor", free_port())]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            stage.another().expose(more)
+    wait(lambda: stage.get() == (200, "a"))
+    stage.another().expose(more)
+    wait(lambda: stage.get() == (200, "a"))
+    assert stage.get(port=more[1].port)[0] == 503
+    assert stage.networks() == [stage.name]
+    mark = {"label": [f"io.nautilus.fleet={stage.name}", "io.nautilus.role=gateway"]}
+    assert [found["Names"] for found in stage.api.containers(all=True, filters=mark)] == [[f"/{stage.gateway.name}"]]
 
 
 def test_expose_is_idempotent_and_says_why_it_acts(stage: Stage) -> None:
@@ -270,6 +306,33 @@ def test_crashed_replicas_leave_at_once_and_come_back_by_themselves(stage: Stage
     for name in ("a", "b"):
         stage.crash(name)
     wait(lambda: {stage.get()[1] for _ in range(4)} == {"a", "b"}, 30)
+
+
+def test_a_crowd_at_one_port_leaves_room_for_the_others(stages: Stages) -> None:
+    """More connections than the gateway can hold, none of which asks for anything."""
+    stage, crowded = stages("host"), free_port()
+    stage.gateway.expose([stage.listen(), stage.listen("factor", crowded)])
+    with stage.gateway.session() as session:
+        stage.serve(session, "a")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.ExitStack() as crowd:
+        crowd.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(CROWD):
+            guest = crowd.enter_context(socket.socket())
+            guest.setblocking(False)
+            guest.connect_ex(("127.0.0.1", crowded))
+        wait(lambda: held(stage) >= 4000)
+        assert [stage.get() for _ in range(10)] == [(200, "a")] * 10
+
+
+def held(stage: Stage) -> int:
+    """How many connections the gateway holds now."""
+    made = stage.api.exec_create(
+        stage.gateway.name, ["sh", "-c", f"echo show info | socat STDIO UNIX-CONNECT:{SOCKET}"]
+    )
+    said: str = stage.api.exec_start(made["Id"]).decode()
+    return int(next(line.split()[1] for line in said.splitlines() if line.startswith("CurrConns:")))
 
 
 def test_a_file_that_haproxy_refuses_leaves_the_gateway_alone(stage: Stage, session: Session) -> None:

@@ -27,14 +27,17 @@ def test_a_first_up_that_is_killed_is_finished_by_the_next(world: World, moment:
 
 
 @host
-@pytest.mark.parametrize("moment", [r"alpha/\d +start", r"alpha/\d +route", r"alpha/\d +drain"])
-def test_an_update_that_is_killed_loses_no_request_and_is_finished_by_the_next(fleet: World, moment: str) -> None:
-    version = begin_update(fleet)
-    with Load([fleet.port("alpha"), fleet.port("beta")]) as load:
-        command = fleet.start("up")
-        command.until(moment)
-        command.end(signal.SIGKILL)
-        load.proves()
+def test_updates_that_are_killed_at_each_step_lose_no_request_and_are_finished_by_the_next(fleet: World) -> None:
+    """Each `up` finishes what the one before left, begins another version, and is killed one step later than that."""
+    fleet.run("scale", "alpha", "2")
+    with Load([fleet.port("alpha"), fleet.port("beta")], rate=100) as load:
+        for moment in ("start", "route", "monitor", "drain", "stop", "remove"):
+            begin_update(fleet)
+            command = fleet.start("up")
+            command.until(rf"alpha/\d +{moment}")
+            assert command.end(signal.SIGKILL) == -signal.SIGKILL
+            load.proves()
+        version = begin_update(fleet)
         fleet.run("up")
         load.proves()
     fleet.settled()

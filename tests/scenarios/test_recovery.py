@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-import shutil
 import signal
-import socket
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
-import docker
 import pytest
-from docker.api.client import APIClient
 
+from tests.scenarios.daemon import Daemon, private
 from tests.scenarios.load import Load, answering, eventually
-from tests.scenarios.world import BASE, World, both_modes, server
+from tests.scenarios.world import World, both_modes
 
 pytestmark = pytest.mark.docker
 
@@ -27,7 +17,7 @@ pytestmark = pytest.mark.docker
 def test_all_replicas_killed_at_once_come_back_behind_their_own_ports(fleet: World) -> None:
     before = fleet.ids("alpha") | fleet.ids("beta")
     fleet.run("scale", "beta=2", "alpha=2")
-    with Load([fleet.port("alpha"), fleet.port("beta")]) as load:
+    with Load([fleet.port("alpha"), fleet.port("beta")], rate=100) as load:
         load.proves(10)
         killed = fleet.kill(*fleet.replicas("alpha"), *fleet.replicas("beta"))
         eventually(lambda: whole(fleet, load, killed))
@@ -37,8 +27,22 @@ def test_all_replicas_killed_at_once_come_back_behind_their_own_ports(fleet: Wor
 
 
 @both_modes
+def test_a_replica_that_is_killed_costs_no_request_that_may_be_repeated(fleet: World) -> None:
+    """Half of them on kept connections: each GET that it was answering is answered by another one."""
+    fleet.run("scale", "alpha=2")
+    with Load([fleet.port("alpha")], rate=100) as load:
+        for replica in fleet.replicas("alpha"):
+            killed = fleet.kill(replica)
+            load.proves()
+            eventually(lambda killed=killed: not killed.items() & fleet.touched().items())  # type: ignore[misc]
+            load.seen.clear()
+            eventually(lambda: load.names(fleet.port("alpha")) == set(fleet.names("alpha")))
+    fleet.settled()
+
+
+@both_modes
 def test_a_killed_gateway_comes_back_with_its_routes(fleet: World) -> None:
-    with Load([fleet.port("alpha"), fleet.port("beta")]) as load:
+    with Load([fleet.port("alpha"), fleet.port("beta")], rate=100) as load:
         load.proves(10)
         killed = fleet.kill(*fleet.containers("io.nautilus.role=gateway"))
         eventually(lambda: whole(fleet, load, killed))
@@ -73,121 +77,41 @@ def unmixed(fleet: World, load: Load) -> None:
         assert answers == {engine}
 
 
-class Daemon:
-    """A Docker daemon of the test's own, in a network namespace of its own.
-
-    Beside another daemon in one namespace it would take that one's bridge and firewall rules away: `--bridge none`
-    deletes `docker0`, whoever made it.
-    """
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.gettempdir(), f"nt-docker-{secrets.token_hex(4)}")  # also a containerd namespace
-        self.folder.mkdir(mode=0o700)
-        self.url = f"unix://{self.folder}/sock"
-        self.space = f"nt-{os.getpid()}"
-        self.address = f"10.203.{os.getpid() % 250}.2"
-        near, prefix = f"nt{os.getpid()}", self.address.rpartition(".")[0]
-        ip("netns", "add", self.space)
-        ip("link", "add", near, "type", "veth", "peer", "name", "eth0", "netns", self.space)
-        ip("address", "add", f"{prefix}.1/30", "dev", near)
-        ip("link", "set", near, "up")
-        for words in (["address", "add", f"{self.address}/30", "dev", "eth0"], ["link", "set", "eth0", "up"]):
-            ip("-netns", self.space, *words)
-        ip("-netns", self.space, "link", "set", "lo", "up")
-        self.start()
-
-    def start(self) -> None:
-        """Run it, and wait until it answers."""
-        mark = self.folder.name
-        command = [
-            "nsenter", f"--net=/var/run/netns/{self.space}",
-            "dockerd", "--host", self.url, "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/run",
-            "--pidfile", f"{self.folder}/pid", "--containerd-namespace", mark,
-            "--containerd-plugins-namespace", f"{mark}-plugins", "--iptables=false",
-        ]  # fmt: skip
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        eventually(self.answers, 60)
-
-    def answers(self) -> bool:
-        """Whether it does."""
-        assert self.process.poll() is None, (self.folder / "log").read_text()[-3000:]
-        with socket.socket(socket.AF_UNIX) as line, contextlib.suppress(OSError):
-            line.connect(f"{self.folder}/sock")
-            line.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-            return b" 200 " in line.recv(4096)
-        return False
-
-    def restart(self, number: int) -> None:
-        """End it with this signal, its containerd with it, and start it again."""
-        containerd = Path("/proc", (self.folder / "run/containerd/containerd.pid").read_text())
-        self.process.send_signal(number)
-        self.process.wait(60)
-        eventually(lambda: not containerd.exists())  # it dies a moment later; a daemon that still sees it waits for it
-        self.start()
-
-    def close(self) -> None:
-        """Stop it and what it ran; nothing is left of it."""
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
-        for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
-            if (point := line.split()[1]).startswith(f"{self.folder}/"):
-                subprocess.run(["umount", point], check=True)
-        ip("netns", "delete", self.space)  # and with it both ends of its cable
-        shutil.rmtree(self.folder)
-
-
-def ip(*words: str) -> None:
-    """Set up the network of this machine."""
-    subprocess.run(["ip", *words], check=True)
-
-
-@pytest.fixture
-def private(tmp_path: Path, port_range: list[int], api: APIClient) -> Iterator[tuple[Daemon, World]]:
-    """A daemon, and a fleet for it; its images come from the machine's own daemon, since no registry answers."""
-    if os.geteuid() or not all(map(shutil.which, ("dockerd", "ip", "nsenter"))):
-        pytest.skip("needs root, dockerd, ip and nsenter")
-    here = World(tmp_path, port_range, api)
-    here.declare(engines={name: server(port_range[n]) for n, name in enumerate(("alpha", "beta"))})
-    here.run("build")
-    daemon = Daemon()
-    try:
-        own = docker.APIClient(daemon.url, version="auto", timeout=120)
-        there = World(tmp_path, port_range, own, here.name, daemon.url, daemon.address)
-        there.declare(engines=here.document["engines"], gateway={"bind": daemon.address, "network": "host"})
-        for image in (BASE, *(i["RepoTags"][0] for i in api.images(name=f"{here.name}/gateway"))):
-            own.load_image(b"".join(api.get_image(image)))
-        try:
-            yield daemon, there
-        finally:
-            there.sweep()
-            own.close()
-    finally:
-        daemon.close()
-        here.sweep()
-
-
-def test_a_restarted_docker_brings_every_engine_back_behind_its_own_port(private: tuple[Daemon, World]) -> None:
+def test_a_restarted_docker_brings_every_engine_back_behind_its_own_port(world: World) -> None:
     """Told to end, or killed: then Docker takes `unless-stopped` for stopped, and only `always` comes back."""
-    daemon, world = private
-    world.run("up")
-    world.run("scale", "alpha=3", "beta=3")
-    survives(daemon, world, signal.SIGTERM)
-    for engine in ("alpha", "beta"):
-        world.edit(engine, restart="always")
-    world.run("up")
-    survives(daemon, world, signal.SIGKILL)
-    world.run("down")
-    assert world.leftovers() == []
+    with private(world) as (daemon, there):
+        there.run("up")
+        there.run("scale", "alpha=3", "beta=3")
+        survives(daemon, there, signal.SIGTERM, "--live-restore")
+        loses_nothing(daemon, there)
+        for engine in ("alpha", "beta"):
+            there.edit(engine, restart="always")
+        there.run("up")
+        survives(daemon, there, signal.SIGKILL)
+        there.run("down")
+        assert there.leftovers() == []
 
 
-def survives(daemon: Daemon, world: World, number: int) -> None:
+def survives(daemon: Daemon, world: World, number: int, *options: str) -> None:
     """After the daemon was ended by this signal and started again the same containers serve on the same ports."""
     before = world.touched()
     with Load([world.port("alpha"), world.port("beta")], address=world.address) as load:
         load.proves(10)
-        daemon.restart(number)
+        daemon.restart(number, *options)
         eventually(lambda: whole(world, load, before), 60)
     unmixed(world, load)
     assert world.touched().keys() == before.keys()
+    world.settled()
+
+
+def loses_nothing(daemon: Daemon, world: World) -> None:
+    """With `live-restore` the end of the daemon, asked for or not, touches nothing, and no request fails."""
+    before = world.touched()
+    with Load([world.port("alpha"), world.port("beta")], rate=100, address=world.address) as load:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            daemon.restart(number, "--live-restore")
+            load.proves()
+            assert world.touched() == before
+        world.run("scale", "alpha", "2")
+        load.proves()
     world.settled()

@@ -23,7 +23,6 @@ def history(fleet: World, engine: str) -> list[dict[str, Any]]:
 @host
 def test_a_version_goes_back_to_the_one_before_without_losing_a_request(fleet: World) -> None:
     fleet.edit("alpha", environment={"VERSION": "good", "API_TOKEN": "hush"})
-    fleet.run("up")
     fleet.run("scale", "alpha", "2")
     port, untouched = fleet.port("alpha"), fleet.ids("beta")
     with Load([port], rate=100) as load, fleet.but("alpha", environment={"VERSION": "bad"}):
@@ -95,8 +94,8 @@ def test_a_hook_runs_once_before_a_new_version_and_its_failure_touches_nothing(f
     assert "alpha: pre_deploy exited with code 3; its last lines:\n    migrating hooked as 1000 in alpha" in said
     assert "alpha: pre_deploy did not end within 300ms" in stuck
     assert fleet.touched() == before
-    with fleet.but("alpha", environment={"VERSION": "hooked"}, hooks={"pre_deploy": "true"}):
+    fleet.edit("alpha", environment={"VERSION": "hooked"})
+    with fleet.but("alpha", hooks={"pre_deploy": "true"}):
         assert fleet.run("up").stderr.count("pre_deploy") == 1
-        fleet.settled()
-    assert "pre_deploy" not in fleet.run("up").stderr
+        assert "pre_deploy" not in fleet.run("scale", "alpha", "3").stderr
     fleet.settled()

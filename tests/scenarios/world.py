@@ -67,7 +67,7 @@ def server(port: int, container_port: int = 8000, **changes: Any) -> dict[str, A
         "port": port,
         "container_port": container_port,
         "replicas": {"min": 2, "max": 4},
-        "healthcheck": {"path": "/health", "interval": "30s", "timeout": "1s", "start_period": "20s"},
+        "healthcheck": {"path": "/health", "interval": "30s", "timeout": "1s", "start_period": "60s"},
         "update": {"monitor": "200ms", "drain": "5s"},
         "stop_grace_period": "2s",
         "resources": {"cpus": 0.5, "memory": "64MiB"},
