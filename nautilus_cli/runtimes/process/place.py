@@ -106,7 +106,8 @@ class ProcessPlace:
         status = record.read_status(self._folder(replica))
         if status is None:
             return Vitals(alive=False)
-        return Vitals(status.alive, status.restarts, status.exit_code, status.oom_killed)
+        alive = status.watched and status.child is not None  # an end counts when its supervisor has told how it was
+        return Vitals(alive, status.restarts, status.exit_code, status.oom_killed)
 
     def answer(self, replica: Replica) -> Answer:
         """What a service answers."""
