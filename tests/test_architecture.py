@@ -32,8 +32,9 @@ LEVELS = {
 }  # fmt: skip
 PURE = {
     "fleet", "snapshot", "history", "repair", "plan", "reconcile", "rollout", "units", "events",
-    "bench/address", "bench/campaign", "bench/cautions", "bench/histogram", "bench/latency", "bench/objective",
-    "bench/recording", "bench/report", "bench/search", "bench/subjects", "bench/sweep", "bench/wish",
+    "bench/address", "bench/campaign", "bench/capacity", "bench/cautions", "bench/histogram", "bench/latency",
+    "bench/objective", "bench/recording", "bench/report", "bench/scaling", "bench/search", "bench/subjects",
+    "bench/sweep", "bench/wish",
 }  # fmt: skip
 IMPURE_IMPORTS = {"time", "datetime", "os", "random", "socket", "subprocess", "pathlib", "logging", "threading"}
 HOMES = {

@@ -227,13 +227,16 @@ def swept(bench: Bench, subject: Subject, levels: Sequence[int]) -> Result:
     return Result(subject, tuple(runs), levels=medians)
 
 
-def searched(bench: Bench, subject: Subject, slo: Slo, schedule: Open) -> Result:
-    """The highest rate that holds an objective, confirmed, and the first that does not."""
+def searched(bench: Bench, subject: Subject, slo: Slo, schedule: Open, guess: float | None = None) -> Result:
+    """The highest rate that holds an objective, confirmed, and the first that does not.
+
+    Without a guess, the search begins below the closed loop's peak.
+    """
     runs = [bench.check(subject)]
     if runs[-1].note:
         return Result(subject, tuple(runs), failed=runs[-1].note)
     needed = 1.2 * objective.samples(slo)
-    search = Search(GUESS * climb(bench, subject, runs), least=needed / LONGEST)
+    search = Search(guess or GUESS * climb(bench, subject, runs), least=needed / LONGEST)
     reasons: dict[float, str] = {}
     while not stopped(runs) and (probe := search.next()):
         seconds = max(bench.profile.duration, needed / probe.rate)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nautilus_cli import complete
+from nautilus_cli.commands.capacity import capacity_of
 from nautilus_cli.commands.context import Context, pick
 from nautilus_cli.errors import INTERRUPTED, ConfigError, Unhealthy
 from nautilus_cli.view.console import note, say, show
@@ -22,7 +23,7 @@ from nautilus_cli.view.console import note, say, show
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nautilus_cli.bench.campaign import Result, Subject
+    from nautilus_cli.bench.campaign import Bench, Result, Subject
     from nautilus_cli.bench.recording import Profile
     from nautilus_cli.bench.subjects import Asked
     from nautilus_cli.bench.wish import Wish
@@ -63,6 +64,11 @@ def bench(
     json: Annotated[bool, typer.Option("--json", help="As data, under a versioned schema.")] = False,
     save: Annotated[bool, typer.Option("--save", help="Keep the data in .nautilus/bench beside the file.")] = False,
     hgrm: Annotated[Path | None, typer.Option(help="Write the latency distribution for HdrHistogram's tools.")] = None,
+    capacity: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="How many replicas hold so many requests/s? Scales ENGINE to find out."),
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="With --capacity: put the answer into the file.")] = False,
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Measure servers of known latency: can this machine be believed?")
     ] = False,
@@ -81,6 +87,7 @@ def bench(
       nautilus bench risk --rate 500 --arrival poisson
       nautilus bench risk --sweep 1,4,16,64,256,1000
       nautilus bench risk --slo p99=5ms
+      nautilus bench risk --capacity 3000
       nautilus bench http://127.0.0.1:8200/process --body @request.json --json
       nautilus bench --self-test
     """
@@ -91,6 +98,12 @@ def bench(
         raise typer.Exit(examine(json))
     asked = Asked(path, method, tuple(header or ()), body_of(body), target, allow_remote)
     wish = Wish(connections, rate, levels_of(sweep), slo_of(slo), arrival)
+    if capacity is not None:
+        with stopping() as stop:
+            running = bench_of(profile_of(wish, duration or "5s", warmup, timeout), stop)
+            raise typer.Exit(capacity_of(ctx.obj, what, capacity, wish, asked, running, write, json))
+    if write:
+        raise ConfigError("--write puts the answer of --capacity into the file", "name the load: --capacity 3000")
     profile = profile_of(wish, duration, warmup, timeout)
     subjects, folder = subjects_of(ctx.obj, what, asked)
     if hgrm and (len(subjects) > 1 or wish.levels):
@@ -121,18 +134,23 @@ def subjects_of(context: Context, what: str | None, asked: Asked) -> tuple[list[
 
 def measured(subjects: Sequence[Subject], wish: Wish, profile: Profile, stop: threading.Event) -> list[Result]:
     """Each subject after the other, until the user ends it."""
-    from nautilus_cli.bench import apart
-    from nautilus_cli.bench.campaign import Bench
-    from nautilus_cli.bench.environment import cores
-    from nautilus_cli.view.bench import Ticker
-
-    running = Bench(apart.run, Ticker(), cores(), profile, stop.is_set)
+    running = bench_of(profile, stop)
     results = []
     for subject in subjects:
         results.append(wish.measure(running, subject))
         if results[-1].interrupted:
             break
     return results
+
+
+def bench_of(profile: Profile, stop: threading.Event) -> Bench:
+    """What every measurement needs: load from a process of its own, told line by line."""
+    from nautilus_cli.bench import apart
+    from nautilus_cli.bench.campaign import Bench
+    from nautilus_cli.bench.environment import cores
+    from nautilus_cli.view.bench import Ticker
+
+    return Bench(apart.run, Ticker(), cores(), profile, stop.is_set)
 
 
 def tell(results: Sequence[Result], folder: Path, json: bool, save: bool, hgrm: Path | None) -> None:
