@@ -17,6 +17,7 @@ import typer
 from nautilus_cli import complete
 from nautilus_cli.commands.capacity import capacity_of
 from nautilus_cli.commands.context import Context, pick
+from nautilus_cli.commands.monolith import compare_monolith
 from nautilus_cli.errors import INTERRUPTED, ConfigError, Unhealthy
 from nautilus_cli.view.console import note, say, show
 
@@ -69,6 +70,9 @@ def bench(
         typer.Option(min=0.1, help="How many replicas hold so many requests/s? Scales ENGINE to find out."),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="With --capacity: put the answer into the file.")] = False,
+    monolith: Annotated[
+        bool, typer.Option("--monolith", help="One process with all shipped engines, against a fleet of them.")
+    ] = False,
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Measure servers of known latency: can this machine be believed?")
     ] = False,
@@ -89,6 +93,7 @@ def bench(
       nautilus bench risk --slo p99=5ms
       nautilus bench risk --capacity 3000
       nautilus bench http://127.0.0.1:8200/process --body @request.json --json
+      nautilus bench --monolith
       nautilus bench --self-test
     """
     from nautilus_cli.bench.subjects import Asked
@@ -102,6 +107,10 @@ def bench(
         with stopping() as stop:
             running = bench_of(profile_of(wish, duration or "5s", warmup, timeout), stop)
             raise typer.Exit(capacity_of(ctx.obj, what, capacity, wish, asked, running, write, json))
+    if monolith:
+        with stopping() as stop:
+            running = bench_of(profile_of(wish, duration or "5s", warmup, timeout), stop)
+            raise typer.Exit(compare_monolith(ctx.obj, running, json))
     if write:
         raise ConfigError("--write puts the answer of --capacity into the file", "name the load: --capacity 3000")
     profile = profile_of(wish, duration, warmup, timeout)
