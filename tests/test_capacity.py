@@ -75,7 +75,7 @@ def measure(cli: Cli, load: float, code: int = 0) -> dict[str, Any]:
 def test_it_drives_the_engine_and_puts_the_count_back(cli: Cli, target: Replicas) -> None:
     found = measure(cli, 350)
     assert (found["verdict"], found["replicas"]) == ("held", 4)
-    assert found["headroom"] == pytest.approx(400 / 350 - 1, abs=0.04)
+    assert 0 <= found["headroom"] <= 400 / 350 - 1
     assert [point["replicas"] for point in found["points"]] == [1, 2, 3, 4]
     assert found["points"][3]["cpus"] == 0.25 * 4
     assert cli.runtime.verbs == [f"deploy risk {count}" for count in (1, 2, 4, 3, 2)]

@@ -155,10 +155,10 @@ class Drive:
         """What so many replicas hold, and what they use; None where the user ends it."""
         from nautilus_cli.bench.campaign import searched
         from nautilus_cli.bench.capacity import Point
-        from nautilus_cli.bench.scaling import fit
+        from nautilus_cli.bench.scaling import STEP, fit
 
         guess = fit(known).at(count) if known else None
-        result = searched(self._bench, subject, self._order.slo, self._order.schedule, guess)
+        result = searched(self._bench, subject, self._order.slo, self._order.schedule, guess, 1 + STEP)
         if self._bench.stop():
             return None
         if result.failed or result.gone or result.found is None:

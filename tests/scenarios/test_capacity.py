@@ -12,19 +12,19 @@ from tests.scenarios.world import World, server
 
 pytestmark = pytest.mark.docker
 TURNS = "/turn?0.02"  # 50 requests/s for each replica at the most
-QUICK = ("--duration", "500ms", "--warmup", "200ms", "--connections", "32")
+QUICK = ("--duration", "1s", "--warmup", "200ms", "--connections", "32")
 
 
 def test_the_replicas_that_a_load_needs_are_found_written_and_not_left_running(world: World) -> None:
-    slo, bench = {"p50": "150ms", "errors": "1%"}, {"path": TURNS}
+    slo, bench = {"p50": "250ms", "errors": "1%"}, {"path": TURNS}
     world.declare(engines={"alpha": server(world.ports[0], replicas={"min": 1, "max": 4}, slo=slo, bench=bench)})
     file = world.folder / "engines.yaml"
     file.write_text(f"# ours\n{file.read_text()}# the end\n")
     world.run("up")
-    found = json.loads(world.run("bench", "alpha", "--capacity", "65", *QUICK, "--json", "--write").stdout)
+    found = json.loads(world.run("bench", "alpha", "--capacity", "65", *QUICK, "--json", "--write", within=300).stdout)
     assert (found["verdict"], found["replicas"]) == ("held", 2), found
     one, two = found["points"]
-    assert 30 <= one["knee"] <= 51  # 50, less what a request takes beside its turn
+    assert 25 <= one["knee"] <= 51  # 50, less what a request takes beside its turn
     assert 65 <= two["knee"] <= 102
     assert 0 < two["cpus"] < 1
     assert two["memory"] > 2 << 20
@@ -37,7 +37,7 @@ def test_the_replicas_that_a_load_needs_are_found_written_and_not_left_running(w
 
 
 def test_ctrl_c_puts_the_count_back(world: World) -> None:
-    slo = {"p50": "150ms"}
+    slo = {"p50": "250ms"}
     world.declare(
         engines={"alpha": server(world.ports[0], replicas={"min": 2, "max": 4}, slo=slo, bench={"path": TURNS})}
     )
