@@ -12,7 +12,7 @@ from tests.scenarios.world import World, server
 
 pytestmark = pytest.mark.docker
 TURNS = "/turn?0.02"  # 50 requests/s for each replica at the most
-QUICK = ("--duration", "1s", "--warmup", "200ms", "--connections", "32")
+QUICK = ("--duration", "600ms", "--warmup", "100ms", "--connections", "32")
 
 
 def test_the_replicas_that_a_load_needs_are_found_written_and_not_left_running(world: World) -> None:
