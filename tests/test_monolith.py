@@ -15,7 +15,8 @@ from rich.console import Console
 from nautilus_cli.bench.monolith import Beside, Comparison, Event, Offered, Peaks, Side, Work, middle
 from nautilus_cli.bench.recording import Failure, Open, Request
 from nautilus_cli.bench.report import summarise
-from nautilus_cli.commands.monolith import fleet_of, serves, work_of
+from nautilus_cli.commands.duel import serves
+from nautilus_cli.commands.monolith import fleet_of, work_of
 from nautilus_cli.errors import ConfigError
 from nautilus_cli.loader import load
 from nautilus_cli.view import monolith as view

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nautilus_cli import complete
-from nautilus_cli.commands.capacity import capacity_of
 from nautilus_cli.commands.context import Context, pick
-from nautilus_cli.commands.monolith import compare_monolith
 from nautilus_cli.errors import INTERRUPTED, ConfigError, Unhealthy
 from nautilus_cli.view.console import note, say, show
 
@@ -104,10 +102,14 @@ def bench(
     asked = Asked(path, method, tuple(header or ()), body_of(body), target, allow_remote)
     wish = Wish(connections, rate, levels_of(sweep), slo_of(slo), arrival)
     if capacity is not None:
+        from nautilus_cli.commands.capacity import capacity_of
+
         with stopping() as stop:
             running = bench_of(profile_of(wish, duration or "5s", warmup, timeout), stop)
             raise typer.Exit(capacity_of(ctx.obj, what, capacity, wish, asked, running, write, json))
     if monolith:
+        from nautilus_cli.commands.monolith import compare_monolith
+
         with stopping() as stop:
             running = bench_of(profile_of(wish, duration or "5s", warmup, timeout), stop)
             raise typer.Exit(compare_monolith(ctx.obj, running, json))
