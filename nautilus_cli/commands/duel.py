@@ -27,6 +27,8 @@ PATIENCE = 60.0  # seconds for an engine to serve again
 LOOK = 0.01  # seconds between two looks whether it does
 AFTER = 0.5  # seconds of load after it does
 SHORT = 1.0  # seconds: runs that take less are a look, and made once
+ENOUGH = 1200  # answers, to know p99
+LONGEST_RUN = 20.0  # seconds to have them
 LONGEST = 3 * PATIENCE  # of the load around an event, which its end ends
 
 T = TypeVar("T")
@@ -126,16 +128,20 @@ class Duel:
 
         fast, slow = self._target(side, self._work.fast), self._target(side, self._work.slow)
         light, heavy = offered.loads
-        (alone,) = self._run((fast, light))
-        loud, work = self._run((fast, light), (slow, heavy))
+        seconds = self._bench.profile.duration
+        if seconds >= SHORT:
+            seconds = max(seconds, min(LONGEST_RUN, ENOUGH / light.rate))
+        (alone,) = self._run((fast, light), seconds=seconds)
+        loud, work = self._run((fast, light), (slow, heavy), seconds=seconds)
         self._reports += [alone, loud]
         return Beside.of(alone, loud, work)
 
-    def _run(self, *jobs: tuple[Target, Closed | Open]) -> list[Report]:
+    def _run(self, *jobs: tuple[Target, Closed | Open], seconds: float | None = None) -> list[Report]:
         """Load each target from a generator of its own, all at once."""
         from nautilus_cli.bench.report import summarise
 
         make, profile = self._bench.generate, self._bench.profile
+        profile = replace(profile, duration=seconds or profile.duration)
         with ThreadPoolExecutor(len(jobs)) as pool:
             runs = [pool.submit(make, at, replace(profile, load=load), None, self._bench.stop) for at, load in jobs]
             reports = [summarise(run.result(), self._bench.cores) for run in runs]

@@ -41,6 +41,7 @@ def compare_monolith(context: Context, bench: Bench, json_wanted: bool) -> int:
             with standing(fleet, runtime):
                 found = Duel(fleet, work, runtime, bench).comparison()
         except Stopped:
+            note("interrupted: half of a comparison is none")
             return INTERRUPTED
     if json_wanted:
         show_json(view.data(found, environment(Path(declared.directory))))

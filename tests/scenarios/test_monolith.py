@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,18 +19,26 @@ ROOT = Path(__file__).parents[2]
 SHORT = ("--duration", "300ms", "--warmup", "100ms")
 
 
-@pytest.mark.skipif(find() is None, reason="there is no HAProxy on this machine")
-def test_the_comparison_measures_both_sides_and_leaves_nothing(
-    tmp_path: Path, port_range: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+pytestmark = pytest.mark.skipif(find() is None, reason="there is no HAProxy on this machine")
+
+
+@pytest.fixture
+def world(tmp_path: Path, port_range: list[int], monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessWorld]:
+    """The shipped engines and their file in a folder of their own; nothing runs afterwards."""
     prices = str(prices_file())
     monkeypatch.setenv("NAUTILUS_PRICES", prices)
-    world = ProcessWorld(tmp_path, port_range, None)  # type: ignore[arg-type]
     text = (ROOT / "engines.yaml").read_text()
     assert "\ndefaults:\n" in text
-    environment = f"  environment: {{NAUTILUS_PRICES: {prices}}}\n"
+    environment = f"  environment: {{NAUTILUS_PRICES: {prices}, NAUTILUS_NUMBA: 'off'}}\n"  # nothing to compile
     (tmp_path / "engines.yaml").write_text(text.replace("\ndefaults:\n", f"\ndefaults:\n{environment}"))
     shutil.copytree(ROOT / "engines", tmp_path / "engines", ignore=shutil.ignore_patterns("__pycache__"))
+    scene = ProcessWorld(tmp_path, port_range, None)  # type: ignore[arg-type]
+    yield scene
+    assert not scene.processes()
+    assert list(scene.home.iterdir()) == []
+
+
+def test_the_comparison_measures_both_sides_and_leaves_nothing(world: ProcessWorld) -> None:
     run = world.run("-p", world.name, "bench", "--monolith", *SHORT, "--json", within=300)
     found = json.loads(run.stdout)
     assert (found["schema"], found["fast"], found["slow"]) == ("nautilus.monolith/1", "risk", "factor")
@@ -43,5 +53,10 @@ def test_the_comparison_measures_both_sides_and_leaves_nothing(
     assert monolith["crash"]["errors"] > 0
     assert monolith["releases"]["restarted"]["errors"] > 0
     assert set(fleet["releases"]) == {"rolled out"}
-    assert not world.processes()
-    assert list(world.home.iterdir()) == []
+
+
+def test_ctrl_c_leaves_nothing(world: ProcessWorld) -> None:
+    running = world.start("-p", world.name, "bench", "--monolith", *SHORT)
+    running.until("4 processes serve")
+    assert running.end(signal.SIGINT) == 130
+    assert "Traceback" not in running.text
