@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from nautilus_cli.commands.context import Change, Context, locked, pick
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nautilus_cli.snapshot import Snapshot
 
 WATCHED = 1.0  # seconds, at least, over which usage is measured
+PATIENCE = 5.0  # seconds for the load to begin
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,10 @@ def capacity_of(
     fleet = context.fleet()
     order = Order.of(fleet, what, load, wish, asked)
     with open_runtime(fleet) as runtime:
-        before = at_rest(fleet, order, runtime)
-        limits = limits_of(fleet, order, before, bench)
+        at_rest(fleet, order, runtime)
         with locked(runtime, fleet, Change(f"bench {order.engine} --capacity {order.load:g}")):
+            before = at_rest(fleet, order, runtime)  # of the fleet that nobody else changes any more
+            limits = limits_of(fleet, order, before, bench)
             found = Drive(fleet, order, runtime, bench).answer(before, limits)
     if json:
         show_json(view.data(found, order.engine, order.slo, limits, environment(Path(fleet.directory))))
@@ -171,14 +174,21 @@ class Drive:
 
     def _used(self, subject: Subject, rate: float) -> Point:
         """What the replicas use at a rate."""
+        from nautilus_cli.bench.campaign import Run
         from nautilus_cli.bench.capacity import Point
+        from nautilus_cli.bench.report import summarise
 
-        snapshot = self._runtime.observe(self._fleet)
+        snapshot, began = self._runtime.observe(self._fleet), Event()
         seconds = max(WATCHED, self._bench.profile.duration)
+        load = replace(self._order.schedule, rate=rate)
+        profile = replace(self._bench.profile, load=load, duration=seconds + WATCHED)  # longer than it is watched
+        self._bench.watcher.began(subject, "usage", profile)
         with ThreadPoolExecutor(1) as pool:
-            watched = pool.submit(self._runtime.usage, snapshot, seconds)
-            run = self._bench.run(subject, "usage", replace(self._order.schedule, rate=rate), duration=seconds)
-            usage = watched.result()
+            make, live = self._bench.generate, lambda _: began.set()
+            recording = pool.submit(make, subject.target, profile, live, self._bench.stop)
+            began.wait(PATIENCE)
+            usage = self._runtime.usage(snapshot, seconds)
+            run = Run("usage", summarise(recording.result(), self._bench.cores))
         self._bench.told(subject, run)
         used = [usage[replica.name] for replica in snapshot.of(subject.name) if replica.name in usage]
         cpus, memory, health = sum(u.cpus for u in used), sum(u.memory for u in used), run.report.health
