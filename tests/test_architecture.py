@@ -33,9 +33,10 @@ LEVELS = {
 }  # fmt: skip
 PURE = {
     "fleet", "snapshot", "history", "repair", "plan", "reconcile", "rollout", "units", "events",
-    "bench/address", "bench/campaign", "bench/cautions", "bench/compare", "bench/drills", "bench/histogram",
-    "bench/interval", "bench/latency", "bench/objective", "bench/proof", "bench/recording", "bench/report",
-    "bench/rounds", "bench/search", "bench/subjects", "bench/sweep", "bench/timeline", "bench/wish",
+    "bench/address", "bench/campaign", "bench/capacity", "bench/cautions", "bench/compare", "bench/drills",
+    "bench/histogram", "bench/interval", "bench/latency", "bench/objective", "bench/proof", "bench/recording",
+    "bench/report", "bench/rounds", "bench/scaling", "bench/search", "bench/subjects", "bench/sweep", "bench/timeline",
+    "bench/wish",
 }  # fmt: skip
 IMPURE_IMPORTS = {"time", "datetime", "os", "random", "socket", "subprocess", "pathlib", "logging", "threading"}
 HOMES = {

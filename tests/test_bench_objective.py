@@ -54,6 +54,16 @@ def test_one_request_in_a_thousand_may_fail_unless_it_is_said() -> None:
     assert objective.fault(lenient, report(*[MS] * 10_000, load=Open(1000), failed=11)) == "errors 0.11% > 0.10%"
 
 
+def test_what_is_under_way_at_the_end_is_no_backlog() -> None:
+    patient, load = Slo.parse("p50=500ms"), Open(1000)
+    slow = summarise(recording([300 * MS] * 1000, load, seconds=1.0), 2)  # the last 300 were answered after the end
+    assert slow.rate == pytest.approx(700, abs=2)
+    assert objective.fault(patient, slow) == ""
+    behind = summarise(recording([300 * MS] * 900, load, seconds=1.0), 2)
+    assert objective.fault(patient, behind).startswith("answered 63")
+    assert objective.fault(patient, summarise(recording([20 * MS] * 14, Open(29.2), seconds=0.5), 2)).startswith("too")
+
+
 def test_how_many_answers_an_objective_needs() -> None:
     assert [objective.samples(Slo.parse(text)) for text in ("p50=1s", "p50=1s,p99=1s", "errors=1%")] == [
         20, 1000, 1,

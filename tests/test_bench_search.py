@@ -78,6 +78,17 @@ def test_what_does_not_hold_longer_is_lowered_until_it_does() -> None:
     assert [probe.confirm for probe in probes[-3:]].count(True) >= 2
 
 
+@given(GUESSES, EDGES)
+def test_a_coarser_search_is_as_near_as_it_was_asked_to_be(guess: float, edge: float) -> None:
+    search, probes = Search(guess, apart=1.1), 0
+    while probe := search.next():
+        search.take(probe, probe.rate <= edge)
+        probes += 1
+    assert search.confirmed
+    assert edge / search.held <= 1.1 * (1 + 1e-9)
+    assert probes <= len(drive(guess, lambda probe: probe.rate <= edge)[1])
+
+
 def test_what_is_never_confirmed_is_not_believed() -> None:
     search, probes = drive(1000, lambda probe: not probe.confirm and probe.rate <= 1000)
     assert not search.confirmed

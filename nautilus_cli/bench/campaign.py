@@ -10,7 +10,7 @@ from nautilus_cli.bench import objective, sweep
 from nautilus_cli.bench.objective import Verdict
 from nautilus_cli.bench.recording import Closed, Live, OnLive, Open, Profile, Recording, Target
 from nautilus_cli.bench.report import Report, summarise
-from nautilus_cli.bench.search import Search
+from nautilus_cli.bench.search import APART, Search
 from nautilus_cli.fleet import Slo
 from nautilus_cli.snapshot import Image
 
@@ -230,13 +230,18 @@ def swept(bench: Bench, subject: Subject, levels: Sequence[int]) -> Result:
     return Result(subject, tuple(runs), levels=medians)
 
 
-def searched(bench: Bench, subject: Subject, slo: Slo, schedule: Open) -> Result:
-    """The highest rate that holds an objective, confirmed, and the first that does not."""
+def searched(
+    bench: Bench, subject: Subject, slo: Slo, schedule: Open, guess: float | None = None, apart: float = APART
+) -> Result:
+    """The highest rate that holds an objective, confirmed, and the first that does not: so far apart at the most.
+
+    Without a guess, the search begins below the closed loop's peak.
+    """
     runs = [bench.check(subject)]
     if runs[-1].note:
         return Result(subject, tuple(runs), failed=runs[-1].note)
     needed = 1.2 * objective.samples(slo)
-    search = Search(GUESS * climb(bench, subject, runs), least=needed / LONGEST)
+    search = Search(guess or GUESS * climb(bench, subject, runs), least=needed / LONGEST, apart=apart)
     reasons: dict[float, str] = {}
     while not stopped(runs) and (probe := search.next()):
         seconds = max(bench.profile.duration, needed / probe.rate)

@@ -52,7 +52,7 @@ def fault(slo: Slo, report: Report) -> str:
     most = MOST_ERRORS if slo.errors is None else slo.errors
     if report.error_share > most:
         return f"errors {report.error_share:.2%} > {most:.2%}"
-    if report.offered and report.rate < KEPT * report.offered:
+    if report.offered and not kept_up(report, report.offered):
         return f"answered {report.rate:,.0f} of {report.offered:,.0f} requests/s"
     for name, bound in bounds(slo):
         value = report.response[name]
@@ -61,6 +61,16 @@ def fault(slo: Slo, report: Report) -> str:
         if value > bound:
             return f"{name} {value * 1e3:.3g} ms > {bound * 1e3:g} ms"
     return ""
+
+
+def kept_up(report: Report, offered: float) -> bool:
+    """Whether the answers came as fast as requests were due.
+
+    What is under way when the time ends is no backlog as long as it is what the mean latency explains (Little's law),
+    and one request more or less is none either.
+    """
+    due = offered * max(0.0, report.seconds - report.response.mean)
+    return report.rate * report.seconds + 1 >= KEPT * due
 
 
 def samples(slo: Slo) -> int:

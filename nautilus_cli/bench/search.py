@@ -1,8 +1,8 @@
 """The highest rate that holds an objective: which rate to try next, and when it is found. Pure.
 
 bracket   from a first guess the rate is doubled until one fails, or halved until one holds
-bisect    the rates between the two, until they are 3 % apart
-confirm   the highest rate that held must hold in a longer run; if it does not, 3 % less must, and so on
+bisect    the rates between the two, until they are 3 % apart, or as far as was asked
+confirm   the highest rate that held must hold in a longer run; if it does not, that much less must, and so on
 
 A rate fails by two of three votes: one bad moment of the machine decides nothing. Near the edge it also holds by two.
 """
@@ -33,6 +33,7 @@ class Search:
 
     guess: float
     least: float = 1.0  # below it nothing is tried
+    apart: float = APART  # how near the answer must be to the edge
     held: float = 0.0  # the highest rate that held
     failed: float = inf  # the lowest that did not
     confirmed: bool = False
@@ -47,7 +48,7 @@ class Search:
             return Probe(min(MOST, max(self.least, self.held * 2 or self.guess)))
         if not self.held:
             return Probe(max(self.least, self.failed / 2)) if self.failed > self.least else None
-        if APART < self.failed / self.held < inf and not self._refused:
+        if self.apart < self.failed / self.held < inf and not self._refused:
             return Probe(sqrt(self.held * self.failed))
         return Probe(self.held, confirm=True)
 
@@ -74,4 +75,5 @@ class Search:
             self.confirmed = True
             return
         self._refused += 1
-        self.failed, self.held = rate, rate / APART if rate / APART >= self.least else 0.0
+        lower = rate / self.apart
+        self.failed, self.held = rate, lower if lower >= self.least else 0.0

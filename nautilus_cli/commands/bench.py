@@ -43,8 +43,10 @@ Examples:
   nautilus bench risk --rate 500 --arrival poisson
   nautilus bench risk --sweep 1,4,16,64,256,1000
   nautilus bench risk --slo p99=5ms
+  nautilus bench risk --capacity 3000
   nautilus bench http://127.0.0.1:8200/process --body @request.json --json
   nautilus bench risk --rate 500 --save --html report.html
+  nautilus bench --monolith
   nautilus bench --self-test
 An engine that has a command's name: nautilus bench -- history
 """
@@ -85,6 +87,9 @@ def bench(
     hgrm: option.Hgrm = None,
     markdown: option.Markdown = False,
     html: option.Html = None,
+    capacity: option.Capacity = None,
+    write: option.Write = False,
+    monolith: option.Monolith = False,
     self_test: option.SelfTest = False,
 ) -> None:
     """Measure one engine or URL, or every engine, and tell; nothing where a command of its own was named."""
@@ -96,6 +101,11 @@ def bench(
 
     asked = option.asked_of(path, method, header, body, target, allow_remote)
     wish = Wish(connections, rate, levels_of(sweep), slo_of(slo), arrival)
+    if capacity is not None or monolith:
+        profile = profile_of(wish, duration or "5s", warmup, timeout)
+        raise typer.Exit(decide(ctx.obj, what, asked, wish, profile, capacity, write, json))
+    if write:
+        raise ConfigError("--write puts the answer of --capacity into the file", "name the load: --capacity 3000")
     profile = profile_of(wish, duration, warmup, timeout)
     output = Output(json, save, hgrm, markdown, html)
     raise typer.Exit(measure(ctx.obj, what, asked, wish, profile, output, strict))
@@ -114,6 +124,27 @@ def measure(
         results = measured(subjects, wish, profile, stop)
     output.tell(results, environment(folder), folder)
     return exit_code(results, strict)
+
+
+def decide(
+    context: Context,
+    what: str | None,
+    asked: Asked,
+    wish: Wish,
+    profile: Profile,
+    capacity: float | None,
+    write: bool,
+    json: bool,
+) -> int:
+    """Answer how many replicas a load needs or, without a load, whether one process would do; the exit code."""
+    from nautilus_cli.commands.capacity import capacity_of
+    from nautilus_cli.commands.monolith import compare_monolith
+
+    with stopping() as stop:
+        running = benching(profile, stop)
+        if capacity is None:
+            return compare_monolith(context, running, json)
+        return capacity_of(context, what, capacity, wish, asked, running, write, json)
 
 
 def subjects_of(context: Context, what: str | None, asked: Asked) -> tuple[list[Subject], Path]:

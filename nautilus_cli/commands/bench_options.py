@@ -39,6 +39,11 @@ Save = Annotated[bool, typer.Option("--save", help="Keep the data in .nautilus/b
 Hgrm = Annotated[Path | None, typer.Option(help="Write the latency distribution for HdrHistogram's tools.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="As Markdown, for a pull request or a CI summary.")]
 Html = Annotated[Path | None, typer.Option(help="Write a report with charts: one file that needs nothing else.")]
+Capacity = Annotated[float | None, typer.Option(
+    min=0.1, help="How many replicas hold so many requests/s? Scales ENGINE to find out.")]
+Write = Annotated[bool, typer.Option("--write", help="With --capacity: put the answer into the file.")]
+Monolith = Annotated[bool, typer.Option(
+    "--monolith", help="One process with all shipped engines, against a fleet of them.")]
 SelfTest = Annotated[bool, typer.Option(
     "--self-test", help="Measure servers of known latency: can this machine be believed?")]
 # fmt: on

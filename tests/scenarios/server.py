@@ -2,7 +2,8 @@
 
 MODE: ok, sick (answers 503 for ever), hangs (never answers), dies (exits with 3 when started), crashes (exits a while
 after it was healthy). READY_AFTER: seconds until it answers 200; a request for more than its health before then is
-logged as an early one. HEALTH: the one path of its health check that it knows. GET /slow?0.5 takes half a second.
+logged as an early one. HEALTH: the one path of its health check that it knows. GET /slow?0.5 takes half a second;
+/turn?0.02 too, one request after the other: 50 a second at the most.
 
 It misbehaves when it is told to: GET /burn keeps two processes busy for ever, GET /eat takes all memory that there is,
 GET /hang is the last request that it answers, and after GET /loop it exits, now and whenever it is started again.
@@ -13,8 +14,10 @@ import os
 import pathlib
 import signal
 import sys
+import threading
 import time
 
+TURN = threading.Lock()
 BORN = time.monotonic()
 MODE = os.environ.get("MODE", "ok")
 READY_AFTER = float(os.environ.get("READY_AFTER", "0"))
@@ -71,6 +74,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             TRICKS[path]()
         if path == "/slow":
             time.sleep(float(query or "0.2"))
+        if path == "/turn":
+            with TURN:
+                time.sleep(float(query))
         ready = MODE != "sick" and age >= READY_AFTER
         body = f"{os.environ.get('NAUTILUS_ENGINE', '?')} {os.environ.get('VERSION', '1')}\n".encode()
         if not ready and path != "/health":
