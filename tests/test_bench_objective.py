@@ -40,7 +40,7 @@ def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
         (report(*[MS] * 10_000, load=Open(1000)), ""),
         (report(*[MS] * 9800, *[MS] * 200, load=Open(1000), failed=200), "errors 2.00% > 1.00%"),
         (report(*[MS] * 9000, load=Open(1000)), "answered 900 of 1,000 requests/s"),
-        (report(*[MS] * 9980, *[20 * MS] * 20, load=Open(1000)), "p99.9 20 ms > 10 ms"),
+        (report(*[MS] * 9980, *[20 * MS] * 20, load=Open(1000)), "p99.9 20ms > 10ms"),
         (report(*[MS] * 100, load=Open(10)), "too few answers to know p99.9"),
     ],
 )

@@ -373,7 +373,7 @@ def test_a_bug_is_70_and_leaves_a_log(cli: Cli, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_interrupt_is_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(fleet: Fleet) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runtimes, "open_runtime", interrupted)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nautilus_cli.bench.latency import PERCENTILES, samples_for
 from nautilus_cli.bench.report import Report
 from nautilus_cli.fleet import Slo
+from nautilus_cli.units import show_latency
 
 KEYS = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}  # of the file, and of a report
 MOST_ERRORS = 0.001  # of a load that is held, where the objective names no other share
@@ -59,7 +60,7 @@ def fault(slo: Slo, report: Report) -> str:
         if value is None:
             return f"too few answers to know {name}"
         if value > bound:
-            return f"{name} {value * 1e3:.3g} ms > {bound * 1e3:g} ms"
+            return f"{name} {show_latency(value)} > {show_latency(bound)}"
     return ""
 
 
