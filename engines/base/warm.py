@@ -7,7 +7,13 @@ kernels. Exit codes: 0 loaded, 2 the settings are wrong; an engine that cannot l
 from engines.base import compiled
 from engines.base.run import configured
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Load the engine of the environment."""
     settings, service = configured()
     service.create(settings).load()
     print(f"{settings.engine} loads, and computes with {compiled.PATH}")
+
+
+if __name__ == "__main__":
+    main()
