@@ -265,6 +265,24 @@ def test_without_haproxy_and_without_debian_the_hint_says_what_to_do(
     assert haproxy.fetch().path == str(program)
 
 
+APT_CACHE = """#!/bin/sh
+case "$4" in
+haproxy) echo "haproxy"; echo "  Depends: libc6"; echo "  Depends: libtrace-c0"; echo "  Depends: adduser" ;;
+libtrace-c0) echo "  Depends: libc6"; echo "  Depends: libtrace1"; echo "  Depends: libtrace-c0" ;;
+libtrace1) echo "  Depends: libtrace-c0" ;;
+*) exit 1 ;;
+esac
+"""
+
+
+def test_haproxys_libraries_bring_their_own_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("apt-cache", APT_CACHE), ("dpkg", '#!/bin/sh\n[ "$2" = libc6 ]\n')):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert haproxy._libraries() == ["libtrace-c0", "libtrace1"]
+
+
 @pytest.fixture
 def no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
     def silent() -> None:

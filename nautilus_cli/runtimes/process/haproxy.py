@@ -63,10 +63,23 @@ def fetch() -> Program:
 
 
 def _libraries() -> list[str]:
-    """The packages of libraries that it needs and that are not installed."""
-    needed = _run(["apt-cache", "depends", "--no-recommends", "--no-suggests", "haproxy"], Path("/"))
-    names = [line.split()[1] for line in needed.splitlines() if line.strip().startswith("Depends: lib")]
-    return [name for name in names if subprocess.run(["dpkg", "-s", name], capture_output=True).returncode]
+    """The packages of libraries that it needs, and that these need, as far as they are not installed."""
+    missing: set[str] = set()
+    todo = ["haproxy"]
+    while todo:
+        new = {name for name in _needed(todo.pop()) if not _installed(name)} - missing
+        missing |= new
+        todo += new
+    return sorted(missing)
+
+
+def _needed(package: str) -> list[str]:
+    lines = _run(["apt-cache", "depends", "--no-recommends", "--no-suggests", package], Path("/")).splitlines()
+    return [line.split()[1] for line in lines if line.strip().startswith("Depends: lib")]
+
+
+def _installed(package: str) -> bool:
+    return subprocess.run(["dpkg", "-s", package], capture_output=True).returncode == 0
 
 
 def _run(command: list[str], folder: Path) -> str:
