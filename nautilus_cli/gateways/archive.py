@@ -43,6 +43,11 @@ def read_all(api: APIClient, container: str, path: str) -> dict[str, bytes]:
         chunks, _ = api.get_archive(container, path)
     except NotFound:
         return {}
-    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
+    return unpack(b"".join(chunks), PurePosixPath(path).parent)
+
+
+def unpack(data: bytes, folder: PurePosixPath) -> dict[str, bytes]:
+    """The content of each file of an archive, by the path that it has in this folder."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         found = ((member.name, tar.extractfile(member)) for member in tar if member.isfile())
-        return {str(PurePosixPath(path).parent / name): data.read() for name, data in found if data}
+        return {str(folder / name): content.read() for name, content in found if content}

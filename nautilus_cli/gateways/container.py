@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from docker import APIClient
@@ -11,6 +13,7 @@ from docker.errors import APIError, NotFound
 from nautilus_cli.errors import RolloutFailed
 from nautilus_cli.gateways import admin, archive
 from nautilus_cli.gateways.config import SOCKET
+from nautilus_cli.gateways.refusal import full, full_disk, told
 from nautilus_cli.gateways.shape import CONFIG, USER
 from nautilus_cli.gateways.wire import CHUNK, PATIENCE
 
@@ -37,6 +40,18 @@ class Container:
         relative = {path.removeprefix(f"{CONFIG}/"): text for path, text in files.items()}
         archive.write(self.api, self.name, CONFIG, relative, USER)
 
+    def replace(self, path: str, text: str) -> None:
+        """The file has this text afterwards, whole, or that of before; RolloutFailed where it cannot be written."""
+        data = text.encode()
+        script = f"head -c {len(data)} >{path}.new && mv {path}.new {path}"
+        with told(self.name):
+            stream = Stream(self.api, self.name, ["sh", "-c", script])
+            with contextlib.closing(stream):
+                stream.send(data)
+                words = b"".join(text for _, text in stream.read()).decode(errors="replace")
+            if self.api.exec_inspect(stream.id)["ExitCode"]:
+                raise self._failure(words)
+
     def attempt(self, script: str) -> tuple[int, str]:
         """The exit code and the words of a shell script inside; -1 and Docker's words where it cannot run."""
         try:
@@ -50,7 +65,12 @@ class Container:
         """Run a shell script inside; RolloutFailed with its words where it fails."""
         code, output = self.attempt(script)
         if code:
-            raise RolloutFailed(f"the gateway {self.name} fails: {output.strip()}", "run `nautilus up` again")
+            raise self._failure(output)
+
+    def _failure(self, words: str) -> RolloutFailed:
+        if full(words):
+            return full_disk(self.name, words.strip())
+        return RolloutFailed(f"the gateway {self.name} fails: {words.strip()}", "run `nautilus up` again")
 
     def said(self) -> str:
         """What HAProxy said since it last began to read its configuration."""
@@ -65,13 +85,12 @@ class Container:
             return
 
 
-class ExecWire:
-    """A process in a gateway's container that carries bytes to its admin socket and back. Implements `Wire`."""
+class Stream:
+    """What goes into a command inside a container, and what it says."""
 
-    def __init__(self, api: APIClient, container: str) -> None:
-        command = ["socat", "-t", "0.1", "STDIO", f"UNIX-CONNECT:{SOCKET}"]
-        made = api.exec_create(container, command, stdin=True, tty=False)
-        self._holder: Any = api.exec_start(made["Id"], socket=True)
+    def __init__(self, api: APIClient, container: str, command: Sequence[str]) -> None:
+        self.id: str = api.exec_create(container, command, stdin=True, tty=False)["Id"]
+        self._holder: Any = api.exec_start(self.id, socket=True)
         self._socket: Any = getattr(self._holder, "_sock", self._holder)
         self._socket.settimeout(PATIENCE)
         self._frames = admin.Demultiplexer()
@@ -80,16 +99,49 @@ class ExecWire:
         """All of it."""
         self._socket.sendall(data)
 
+    def read(self) -> Iterator[tuple[int, bytes]]:
+        """What comes, with 1 for its output and 2 for its errors, until it ends; TimeoutError when it hangs."""
+        while data := self._socket.recv(CHUNK):
+            yield from self._frames.feed(data)
+
+    def close(self) -> None:
+        """The command reads the end of its input, and ends."""
+        hang_up(self._holder)
+
+
+class ExecWire:
+    """A process in a gateway's container that carries bytes to its admin socket and back. Implements `Wire`.
+
+    Before that it may bring an archive of a directory along: a second process would take as long as the first.
+    """
+
+    def __init__(self, api: APIClient, container: str, bring: str = "") -> None:
+        mark = secrets.token_hex() if bring else ""
+        script = f"tar -cf - -C {bring} . ; printf {mark}; " if bring else ""
+        carry = f"exec socat -t 0.1 STDIO UNIX-CONNECT:{SOCKET}"
+        self._stream = Stream(api, container, ["sh", "-c", script + carry])
+        self._said = (text for output, text in self._stream.read() if output == 1)
+        self.brought = self._until(mark.encode()) if bring else b""
+
+    def _until(self, mark: bytes) -> bytes:
+        found = b""
+        while not found.endswith(mark):
+            found += self.receive()
+        return found.removesuffix(mark)
+
+    def send(self, data: bytes) -> None:
+        """All of it."""
+        self._stream.send(data)
+
     def receive(self) -> bytes:
         """What has come."""
-        while data := self._socket.recv(CHUNK):
-            if said := b"".join(text for output, text in self._frames.feed(data) if output == 1):
-                return said
+        for said in self._said:
+            return said
         raise ConnectionResetError("the admin socket was closed")
 
     def close(self) -> None:
         """The process reads the end of its input, and ends."""
-        hang_up(self._holder)
+        self._stream.close()
 
 
 def hang_up(stream: Any) -> None:

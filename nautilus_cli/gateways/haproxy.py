@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from docker import APIClient
@@ -18,6 +17,7 @@ from nautilus_cli.gateways import config as file
 from nautilus_cli.gateways.base import Listen, Network, Route
 from nautilus_cli.gateways.config import SOCKET, Setup, listen_hosts, live_routes, render, serving
 from nautilus_cli.gateways.container import Container, ExecWire
+from nautilus_cli.gateways.daemon import information
 from nautilus_cli.gateways.session import AdminSession, Line
 from nautilus_cli.gateways.shape import APPLIED, CONFIG, FILE, FLEET, NUMBERED, STATE, USER, Shape
 from nautilus_cli.gateways.successor import Successor
@@ -60,11 +60,14 @@ class HAProxy:
         return self._own.inspect() is not None
 
     def kept(self) -> dict[str, bytes]:
-        """What the state volume holds, by path, read in one call: a call takes 40 ms. Nothing without a gateway."""
+        """What the state volume holds, by path, read in one call: a call takes 60 ms. Nothing without a gateway."""
         return archive.read_all(self._api, self.name, STATE)
 
-    def pending(self, listens: Sequence[Listen], kept: Mapping[str, bytes] | None = None) -> str | None:
-        """Why the gateway has to change to listen on exactly these, in words; None when it is as wanted."""
+    def pending(self, listens: Sequence[Listen], kept: Callable[[], Mapping[str, bytes]] | None = None) -> str | None:
+        """Why the gateway has to change to listen on exactly these, in words; None when it is as wanted.
+
+        `kept` gives what the volume holds to who reads it anyway; it is asked as late as can be.
+        """
         own, self._known = self._own.inspect(), None
         if not listens:
             return "not needed" if own else None
@@ -124,6 +127,11 @@ class HAProxy:
         """Open a line to the running gateway."""
         return AdminSession(self._dial, self._save)
 
+    def open(self) -> tuple[AdminSession, dict[str, bytes]]:
+        """Such a line, and what the state volume holds by path, which its opening has read on the way."""
+        line, brought = self._reach(STATE)
+        return AdminSession(self._dial, self._save, line), archive.unpack(brought, PurePosixPath(STATE))
+
     def remove(self) -> None:
         """Close every port and remove the gateway; none is no error. What is in the volume stays."""
         self._own.discard()
@@ -131,9 +139,9 @@ class HAProxy:
 
     # What is wanted
 
-    @cached_property
-    def _info(self) -> dict[str, Any]:
-        return dict(self._api.info())
+    @property
+    def _info(self) -> Mapping[str, Any]:
+        return information(self._api)
 
     @property
     def _native(self) -> bool:
@@ -200,9 +208,9 @@ class HAProxy:
         except NotFound:
             return False
 
-    def _reload_for(self, setup: Setup, kept: Mapping[str, bytes] | None) -> list[str]:
+    def _reload_for(self, setup: Setup, kept: Callable[[], Mapping[str, bytes]] | None) -> list[str]:
         """Why the configuration will not do, in words."""
-        applied = self._applied(kept)
+        applied = self._applied(kept() if kept else None)
         if applied is None:
             return ["its configuration is unknown"]
         old, then = applied
@@ -211,11 +219,16 @@ class HAProxy:
     # Changes
 
     def _dial(self) -> Line:
-        """A line to the running gateway; one that is just restarted after a crash has some seconds to answer."""
+        """A line to the running gateway."""
+        return self._reach()[0]
+
+    def _reach(self, bring: str = "") -> tuple[Line, bytes]:
+        """The same, and an archive of a directory; a gateway that restarts after a crash has some seconds to answer."""
         deadline = time.monotonic() + 5
         while True:
             try:
-                return Line(ExecWire(self._api, self.name))
+                wire = ExecWire(self._api, self.name, bring)
+                return Line(wire), wire.brought
             except (APIError, ConnectionError) as error:
                 if isinstance(error, NotFound) or time.monotonic() > deadline:
                     words = f"the gateway {self.name} does not answer: {error}"
@@ -228,8 +241,7 @@ class HAProxy:
             raise RolloutFailed(f"the gateway {self.name} has no known configuration", "run `nautilus up`")
         text = render(applied[0], serving(routes))
         if text != self._written:
-            self._own.write({f"{FILE}.new": text})
-            self._own.run(_KEEP)
+            self._own.replace(FILE, text)
             self._written = text
 
     def _reload(self, setup: Setup) -> None:

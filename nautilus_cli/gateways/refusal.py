@@ -24,9 +24,12 @@ def full(words: str) -> bool:
 def refused(subject: str, error: APIError) -> RolloutFailed:
     """The error that says what Docker refused."""
     words = str(error.explanation or error)
-    if full(words):
-        return RolloutFailed(f"{subject}: the disk of the Docker host is full: {words}", MAKE_ROOM)
-    return RolloutFailed(f"{subject}: Docker refuses: {words}")
+    return full_disk(subject, words) if full(words) else RolloutFailed(f"{subject}: Docker refuses: {words}")
+
+
+def full_disk(subject: str, words: str) -> RolloutFailed:
+    """The error that says that it is full."""
+    return RolloutFailed(f"{subject}: the disk of the Docker host is full: {words}", MAKE_ROOM)
 
 
 @contextlib.contextmanager

@@ -45,10 +45,10 @@ class Line:
 class AdminSession:
     """A `Session` with HAProxy, for any number of threads."""
 
-    def __init__(self, dial: Callable[[], Line], save: Save) -> None:
+    def __init__(self, dial: Callable[[], Line], save: Save, line: Line | None = None) -> None:
         self._dial, self._save = dial, save
         self._lock = threading.RLock()
-        self._line: Line | None = dial()
+        self._line: Line | None = line or dial()
         self._joined: dict[tuple[str, str], int] = {}  # a gateway that crashes forgets who was joining
         self._saving = threading.Lock()
         self._asked = self._saved = 0  # saves: how many were asked for, and how many of these are done

@@ -20,6 +20,7 @@ from nautilus_cli.events import Emit, Event, Phase, silent
 from nautilus_cli.fault import Fault
 from nautilus_cli.fleet import Engine, Fleet, Hooks, Service, aspects, fingerprint
 from nautilus_cli.gateways.base import Network, Route
+from nautilus_cli.gateways.daemon import information
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
 from nautilus_cli.runtimes import labels, network, observing, volumes
@@ -50,7 +51,8 @@ class DockerRuntime:
         self._images = Images(api, fleet)
         self._state = State(api, f"{fleet.name}-{GATEWAY}")  # one, so that engines side by side take turns in writing
         self._halt = Halt()
-        self._edge = Edge(api, self._images)
+        self._network = network.FleetNetwork(api, fleet.name)
+        self._edge = Edge(api, self._images, self._network)
         self._addresses: network.Addresses | None = None
         self._lock: ContainerLock | None = None
         self._once = threading.Lock()
@@ -72,14 +74,14 @@ class DockerRuntime:
     def observe(self, fleet: Fleet) -> Snapshot:
         """Every replica, image and route of this fleet, at one moment."""
         with ThreadPoolExecutor(max_workers=8) as pool:
+            gateway = pool.submit(self._edge.look, fleet)  # what takes longest comes first
             volumes_of = pool.submit(volumes.owned, self._api, fleet.name)
             images = pool.submit(self._images_of, fleet)
-            kept = pool.submit(self._edge.kept, fleet)
-            change = pool.submit(lambda: self._edge.pending(fleet, kept.result()))
-            leftovers = pool.submit(network.find, self._api, fleet.name)
-            traffic = pool.submit(self._edge.traffic, fleet)
-            replicas = self._replicas(fleet, pool)
-        marks = volumes_of.result()
+            change = pool.submit(self._edge.pending, fleet, lambda: gateway.result().kept)
+            leftovers = pool.submit(self._network.find)
+            replicas = self._replicas(fleet, pool, lambda: gateway.result().routes)
+        marks, kept = volumes_of.result(), gateway.result().kept
+        self._state.seen(kept)
         own = [f"network {fleet.name}"] if leftovers.result() else []
         own += [f"volume {name}" for name, found in sorted(marks.items()) if found.get(labels.ROLE) != labels.DATA_ROLE]
         parts = self._aspects(fleet, images.result(), Vault(self._api, fleet, marks))
@@ -88,10 +90,10 @@ class DockerRuntime:
             images=images.result(),
             aspects=parts,
             fingerprints={name: fingerprint(found) for name, found in parts.items()},
-            counts=newest(kept.result()).counts,
-            versions=versions(kept.result()),
+            counts=newest(kept).counts,
+            versions=versions(kept),
             gateway=change.result(),
-            traffic=traffic.result(),
+            traffic=gateway.result().traffic,
             leftovers=tuple(own),
             data=tuple(sorted(name for name, found in marks.items() if found.get(labels.ROLE) == labels.DATA_ROLE)),
             host=self._host,
@@ -100,17 +102,19 @@ class DockerRuntime:
 
     @cached_property
     def _host(self) -> Host:
-        info = self._api.info()
+        info = information(self._api)
         return Host(cpus=float(info["NCPU"]), memory=int(info["MemTotal"]))
 
-    def _replicas(self, fleet: Fleet, pool: ThreadPoolExecutor, engine: str = "") -> tuple[Replica, ...]:
+    def _replicas(
+        self, fleet: Fleet, pool: ThreadPoolExecutor, routes: Callable[[], tuple[Route, ...]], engine: str = ""
+    ) -> tuple[Replica, ...]:
         """The replicas of a fleet, or of one engine of it."""
         chosen = [f"{labels.FLEET}={fleet.name}", *([f"{labels.ENGINE}={engine}"] if engine else [])]
         listed = self._api.containers(all=True, filters={"label": chosen})
         replicas = [c for c in listed if c["Labels"].get(labels.ROLE) in (labels.ENGINE_ROLE, labels.SERVICE_ROLE)]
-        routes = pool.submit(self._edge.routes, fleet)
         found = [item for item in pool.map(self._inspect, [c["Id"] for c in replicas]) if item]
-        return tuple(self._replica(item, routes.result()) for item in found)
+        known = routes()
+        return tuple(self._replica(item, known) for item in found)
 
     def _replica(self, found: Mapping[str, Any], routes: tuple[Route, ...]) -> Replica:
         return observing.replica(found, observing.route_of(found["Config"]["Labels"], observing.address(found), routes))
@@ -124,8 +128,7 @@ class DockerRuntime:
 
     def _images_of(self, fleet: Fleet) -> dict[str, Image]:
         """The image that each engine and service should run, and the gateway's."""
-        images = {name: self._images.wanted(workload) for name, workload in fleet.workloads.items()}
-        return {**images, GATEWAY: self._edge.image(fleet)}
+        return {**self._images.wanted_all(fleet.workloads), GATEWAY: self._edge.image(fleet)}
 
     def _aspects(self, fleet: Fleet, images: Mapping[str, Image], vault: Vault) -> dict[str, dict[str, str]]:
         """What each workload is made from, where its image is known."""
@@ -141,7 +144,8 @@ class DockerRuntime:
 
     def lock(self, fleet: Fleet, purpose: str) -> ContainerLock:
         """Keep every other change of this fleet out."""
-        self._edge.build(fleet, silent)
+        if self._edge.image(fleet).id is None:
+            self._edge.build(fleet, silent)
         self._state.begin(purpose)
         if self._lock:
             self._lock.join()
@@ -151,6 +155,8 @@ class DockerRuntime:
     def preflight(self, fleet: Fleet) -> None:
         """Refuse what cannot work on this host before anything is touched."""
         self._edge.refuse_taken(fleet)
+        if fleet.workloads:
+            self._network.expect()
 
     def examine(self, fleet: Fleet) -> Iterator[Finding]:
         """What would stop or hurt this fleet on this host."""
@@ -174,7 +180,7 @@ class DockerRuntime:
         if fleet.engines and not self._edge.exists(fleet):
             return self._edge.begin(fleet, done)
         with ThreadPoolExecutor(max_workers=8) as pool:
-            replicas = self._replicas(fleet, pool)
+            replicas = self._replicas(fleet, pool, partial(self._edge.routes, fleet))
         self._edge.expose(fleet, {replica.engine for replica in replicas if checked_otherwise(fleet, replica)})
         done()
         return lambda: None
@@ -183,7 +189,7 @@ class DockerRuntime:
         """`count` ready, routed replicas of this version run afterwards; after `RolloutFailed` those of before."""
         workload = fleet.workloads[name]
         with ThreadPoolExecutor(max_workers=8) as pool:
-            replicas = self._replicas(fleet, pool, name)
+            replicas = self._replicas(fleet, pool, partial(self._edge.routes, fleet), name)
         place, standing = self._place(fleet, workload), reconcile.standing(workload, replicas)
         stages = rollout(reconcile.update_of(workload), count, standing, place.fingerprint, place.limits)
         rolling = Rolling(
@@ -233,7 +239,7 @@ class DockerRuntime:
     def remove(self, fleet: Fleet, name: str, emit: Emit) -> None:
         """Nothing of this engine or service is left, but the data in its volumes."""
         with ThreadPoolExecutor(max_workers=POOL) as pool:  # mostly waiting for processes to end
-            replicas = self._replicas(fleet, pool, name)
+            replicas = self._replicas(fleet, pool, partial(self._edge.routes, fleet), name)
             list(pool.map(lambda replica: self._end(replica, emit), replicas))
 
     def _end(self, replica: Replica, emit: Emit) -> None:
@@ -252,7 +258,7 @@ class DockerRuntime:
         for name, marks in volumes.owned(self._api, fleet.name).items():
             if data or marks.get(labels.ROLE) != labels.DATA_ROLE:
                 volumes.remove(self._api, name)
-        network.remove(self._api, fleet.name)
+        self._network.remove()
         emit(Event(fleet.name, "clear", Phase.DONE))
 
     def logs(self, fleet: Fleet, names: Collection[str], span: Span, emit: Emit) -> Iterator[Line]:
@@ -286,7 +292,7 @@ class DockerRuntime:
         assert image.id, f"{image.reference} was not built"
         vault = Vault(self._api, fleet, volumes.owned(self._api, fleet.name))
         bindings = vault.stage(workload, self._edge.image(fleet).reference)
-        net = network.ensure(self._api, fleet.name)
+        net = self._network.ensure()
         return DockerPlace(
             api=self._api,
             fleet=fleet,

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from docker.api.client import APIClient
 
+from nautilus_cli.errors import RuntimeUnavailable
 from nautilus_cli.events import Emit
 from nautilus_cli.fleet import Fleet
+from nautilus_cli.gateways.base import Route
 from nautilus_cli.gateways.haproxy import HAProxy, recipe
-from nautilus_cli.runtimes import network
 from nautilus_cli.runtimes.front import GATEWAY, Front, listens
 from nautilus_cli.runtimes.images import Images
-from nautilus_cli.snapshot import Image
+from nautilus_cli.runtimes.network import FleetNetwork, missing
+from nautilus_cli.snapshot import Image, Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look at a gateway has brought."""
+
+    kept: Mapping[str, bytes]  # what its volume holds, the fleet's state too, by path
+    routes: tuple[Route, ...]
+    traffic: Mapping[str, Traffic]
 
 
 class Edge(Front[HAProxy]):
     """A gateway in a container, in the network of its fleet."""
 
-    def __init__(self, api: APIClient, images: Images) -> None:
+    def __init__(self, api: APIClient, images: Images, network: FleetNetwork) -> None:
         super().__init__()
         self._api = api
         self._images = images
+        self._network = network
+        self._making = threading.Lock()
         self._proxy: HAProxy | None = None
         self._image: Image | None = None
 
@@ -42,23 +57,31 @@ class Edge(Front[HAProxy]):
 
     def proxy(self, fleet: Fleet) -> HAProxy:
         """One object a command: it knows which worker an open line speaks with."""
-        with self._once:
+        with self._making:
             if self._proxy is None:
-                found, image = network.find(self._api, fleet.name), self.image(fleet).reference
+                found, image = self._network.find(), self.image(fleet).reference
+                proxy = HAProxy(self._api, fleet.name, fleet.gateway, image, found or missing(fleet.name))
                 if found is None:
-                    return HAProxy(self._api, fleet.name, fleet.gateway, image, network.missing(fleet.name))
-                self._proxy = HAProxy(self._api, fleet.name, fleet.gateway, image, found)
+                    return proxy
+                self._proxy = proxy
             return self._proxy
 
-    def prepare(self, fleet: Fleet) -> None:
+    def prepare(self, fleet: Fleet) -> None:  # noqa: ARG002 (there is one network)
         """The gateway stands in the fleet's network."""
-        network.ensure(self._api, fleet.name)
+        self._network.ensure()
 
-    def kept(self, fleet: Fleet) -> dict[str, bytes]:
-        """What its volume holds, the fleet's state too, by path."""
-        return self.proxy(fleet).kept()
+    def look(self, fleet: Fleet) -> Seen:
+        """What the gateway and its volume say now. A line that is opened for it brings both: each takes as long."""
+        proxy, kept = self.proxy(fleet), None
+        try:
+            with self._once:
+                if self._session is None and self._coming is None:
+                    self._session, kept = proxy.open()
+        except RuntimeUnavailable:
+            return Seen(proxy.kept(), (), {})
+        return Seen(proxy.kept() if kept is None else kept, self.routes(fleet), self.traffic(fleet))
 
-    def pending(self, fleet: Fleet, kept: Mapping[str, bytes]) -> str | None:
+    def pending(self, fleet: Fleet, kept: Callable[[], Mapping[str, bytes]]) -> str | None:
         """Why the gateway has to change, in words."""
         return self.proxy(fleet).pending(listens(fleet), kept)
 

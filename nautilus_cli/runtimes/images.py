@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +33,7 @@ from nautilus_cli.snapshot import Image
 FLEET, ENGINE, CONTENT = "io.nautilus.image.fleet", "io.nautilus.image.engine", "io.nautilus.image.content"
 UNKNOWN = "base-missing"  # the tag of an image whose base is not here: its content cannot be known yet
 KEEP = 3
+Present = Callable[[str], Image]  # looks at an image; without an id where it is not here
 LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 SILENCE = 60.0  # seconds; a daemon gives up a registry that does not answer after about 25
 
@@ -46,11 +48,17 @@ class Images:
         self._streams = Streams(api)
         self._pulled: set[str] = set()
 
-    def wanted(self, workload: Engine | Service) -> Image:
+    def wanted(self, workload: Engine | Service, present: Present | None = None) -> Image:
         """The image that a workload should run; without an id where it has to be built or pulled first."""
+        present = present or self._present
         if recipe := recipe_of(self._fleet, workload):
-            return self._wanted(recipe)
-        return self._present(_reference(workload))
+            return self._wanted(recipe, present)
+        return present(_reference(workload))
+
+    def wanted_all(self, workloads: Mapping[str, Engine | Service]) -> dict[str, Image]:
+        """The same of many: an image that several are built on is looked at once."""
+        present = cache(self._present)
+        return {name: self.wanted(workload, present) for name, workload in workloads.items()}
 
     def ensure(self, workload: Engine | Service, emit: Emit) -> None:
         """The wanted image is present afterwards, or `BuildFailed` says why not; nothing is done where it is."""
@@ -61,7 +69,7 @@ class Images:
 
     def wanted_recipe(self, name: str, files: Mapping[str, bytes], args: Mapping[str, str]) -> Image:
         """As `wanted`, for files that are nowhere on disk."""
-        return self._wanted(memory_recipe(name, files, args))
+        return self._wanted(memory_recipe(name, files, args), self._present)
 
     def ensure_recipe(self, name: str, files: Mapping[str, bytes], args: Mapping[str, str], emit: Emit) -> None:
         """As `ensure`, for files that are nowhere on disk."""
@@ -93,14 +101,11 @@ class Images:
         """Every build and pull of this object ends with `BuildFailed` now, and Docker stops its steps."""
         self._streams.cancel()
 
-    def _wanted(self, recipe: Recipe) -> Image:
-        bases = self._bases(recipe)
+    def _wanted(self, recipe: Recipe, present: Present) -> Image:
+        bases = _bases(recipe, present)
         if None in bases.values():
             return Image(f"{self._fleet.name}/{recipe.name}:{UNKNOWN}")
-        return self._present(f"{self._fleet.name}/{recipe.name}:{recipe.pack(_known(bases))}")
-
-    def _bases(self, recipe: Recipe) -> dict[str, str | None]:
-        return {name: self._present(name).id for name in recipe.script.images if name}
+        return present(f"{self._fleet.name}/{recipe.name}:{recipe.pack(_known(bases))}")
 
     def _present(self, reference: str) -> Image:
         try:
@@ -113,10 +118,10 @@ class Images:
             raise
 
     def _ensure(self, recipe: Recipe, emit: Emit) -> None:
-        for base, id in self._bases(recipe).items():
+        for base, id in _bases(recipe, self._present).items():
             if id is None:
                 self._pull(recipe.name, base, emit)
-        bases = _known(self._bases(recipe))
+        bases = _known(_bases(recipe, self._present))
         with tempfile.TemporaryFile() as tar:
             content = recipe.pack(bases, tar, sources.ca_bundle(os.environ) if recipe.takes_ca else None)
             reference = f"{self._fleet.name}/{recipe.name}:{content}"
@@ -301,6 +306,10 @@ def _told(name: str, verb: str, what: str, emit: Emit) -> Iterator[Callable[[str
 
 def _steps(name: str, verb: str, emit: Emit) -> Callable[[str], None]:
     return lambda text: emit(Event(name, verb, Phase.PROGRESS, text))
+
+
+def _bases(recipe: Recipe, present: Present) -> dict[str, str | None]:
+    return {name: present(name).id for name in recipe.script.images if name}
 
 
 def _known(bases: Mapping[str, str | None]) -> dict[str, str]:

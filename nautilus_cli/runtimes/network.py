@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv4Network
 from itertools import islice
 
@@ -14,6 +15,7 @@ from docker.types import IPAMConfig, IPAMPool
 from nautilus_cli.errors import RuntimeUnavailable
 from nautilus_cli.gateways.base import Network
 from nautilus_cli.runtimes import labels
+from nautilus_cli.runtimes.aside import aside
 
 FIRST = 10  # addresses below belong to the bridge and the gateway
 TRIES = 5
@@ -34,36 +36,62 @@ def missing(fleet: str) -> Network:
     return Network(fleet, "192.0.2.0/24", "192.0.2.1")
 
 
-def ensure(api: APIClient, fleet: str) -> Network:
-    """The fleet's network, made where it is missing.
+class FleetNetwork:
+    """The network of one fleet during one command, for any number of threads."""
 
-    Docker gives fixed addresses only on a subnet that was named, so: let Docker choose a free one, then name that.
-    """
-    for _ in range(TRIES):
-        if network := find(api, fleet):
-            return network
-        probe = api.create_network(
-            f"{fleet}-probe", check_duplicate=False, internal=True
-        )  # without firewall rules: quick
-        subnet = api.inspect_network(probe["Id"])["IPAM"]["Config"][0]["Subnet"]
-        api.remove_network(probe["Id"])
+    def __init__(self, api: APIClient, fleet: str) -> None:
+        self._api = api
+        self._fleet = fleet
+        self._once = threading.Lock()
+        self._made: Network | None = None
+        self._subnet: Future[str] | None = None
+
+    def find(self) -> Network | None:
+        """The network, if it is there."""
+        return self._made or find(self._api, self._fleet)
+
+    def expect(self) -> None:
+        """It will be needed soon: where it is missing, a free subnet is looked for beside what else is done."""
+        if self.find() is None:
+            self._subnet = aside(free_subnet, self._api, self._fleet)
+
+    def ensure(self) -> Network:
+        """The network, made where it is missing."""
+        with self._once:
+            for _ in range(TRIES):
+                self._made = self.find()
+                if self._made:
+                    return self._made
+                self._make()
+        raise RuntimeUnavailable(
+            f"no free subnet for the network {self._fleet!r}",
+            "remove networks that nobody uses (`docker network ls`), or widen default-address-pools of the daemon",
+        )
+
+    def _make(self) -> None:
+        subnet = self._subnet.result() if self._subnet else free_subnet(self._api, self._fleet)
+        self._subnet = None  # where it was taken meanwhile, the next try needs another one
         try:
             pool = IPAMPool(subnet=subnet, gateway=str(IPv4Network(subnet)[1]))
             fixed = IPAMConfig(pool_configs=[pool])
-            api.create_network(fleet, ipam=fixed, labels={labels.FLEET: fleet}, check_duplicate=True)
+            self._api.create_network(self._fleet, ipam=fixed, labels={labels.FLEET: self._fleet}, check_duplicate=True)
         except APIError as error:
             if error.status_code not in (403, 409):  # somebody took the subnet or made the network meanwhile
                 raise
-    raise RuntimeUnavailable(
-        f"no free subnet for the network {fleet!r}",
-        "remove networks that nobody uses (`docker network ls`), or widen default-address-pools of the daemon",
-    )
+
+    def remove(self) -> None:
+        """The network is gone afterwards."""
+        self._made = None
+        if self.find():
+            self._api.remove_network(self._fleet)
 
 
-def remove(api: APIClient, fleet: str) -> None:
-    """The fleet's network is gone afterwards."""
-    if find(api, fleet):
-        api.remove_network(fleet)
+def free_subnet(api: APIClient, fleet: str) -> str:
+    """A subnet that Docker has chosen: it gives fixed addresses only on one that was named."""
+    probe = api.create_network(f"{fleet}-probe", check_duplicate=False, internal=True)  # without firewall rules: quick
+    subnet = api.inspect_network(probe["Id"])["IPAM"]["Config"][0]["Subnet"]
+    api.remove_network(probe["Id"])
+    return str(subnet)
 
 
 class Addresses:

@@ -89,6 +89,12 @@ class State:
         self._purpose, self._at = purpose, datetime.now(UTC).isoformat(timespec="seconds")
         self._files = None
 
+    def seen(self, files: Mapping[str, bytes]) -> None:
+        """What a look has found after a change began need not be read again."""
+        with self._lock:
+            if self._purpose and self._files is None and files:
+                self._files = dict(files)
+
     def choose(self, counts: Mapping[str, int], why: str) -> None:
         """Remember these counts from now on, the others stay."""
         with self._lock:
