@@ -109,6 +109,8 @@ class Nautilus:
 
     def __init__(self, folder: Path, name: str, network: str = "auto") -> None:
         self.folder, self.name, self.network = folder, name, network
+        # An installed command has its bytecode: where this forbids to write it, each call would compile all modules.
+        self.env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         folder.mkdir()
         if (settings := ROOT / ".env").exists():
             shutil.copy(settings, folder)
@@ -126,7 +128,7 @@ class Nautilus:
     def call(self, *words: str) -> tuple[float, str]:
         """One command: its seconds and what it printed."""
         began = time.perf_counter()
-        said = run([sys.executable, "-m", "nautilus_cli", *words], self.folder)
+        said = run([sys.executable, "-m", "nautilus_cli", *words], self.folder, self.env)
         return time.perf_counter() - began, said
 
     def up(self, wait: bool = True) -> float:  # noqa: ARG002

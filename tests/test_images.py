@@ -27,8 +27,10 @@ class Daemon:
         self.hooks: dict[str, list[object]] = {"response": []}
         self.ids = dict(ids or {})
         self.used: set[str] = set()
+        self.looks: list[str] = []
 
     def inspect_image(self, reference: str) -> dict[str, str]:
+        self.looks.append(reference)
         if reference not in self.ids:
             raise ImageNotFound(reference)
         return {"Id": self.ids[reference]}
@@ -94,6 +96,13 @@ def test_an_edit_changes_the_tags_of_those_that_it_belongs_to(built: Fleet) -> N
 def test_the_id_of_the_base_counts_and_not_its_name_alone(built: Fleet) -> None:
     moved = wanted(built, **{"base:1": "sha256:2"})
     assert not set(wanted(built).values()) & set(moved.values())
+
+
+def test_an_image_that_several_are_built_on_is_looked_at_once(built: Fleet) -> None:
+    daemon = Daemon({"base:1": "sha256:1"})
+    found = images(daemon, built).wanted_all(built.workloads)
+    assert {name: image.reference for name, image in found.items()} == wanted(built)
+    assert sorted(daemon.looks) == sorted(["base:1", *wanted(built).values()])
 
 
 def test_an_engine_with_a_dash_may_live_in_a_python_package() -> None:

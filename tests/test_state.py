@@ -36,6 +36,7 @@ class Volume:
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.reads = 0
 
     def put_archive(self, container: str, path: str, data: bytes) -> None:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
@@ -45,6 +46,7 @@ class Volume:
                 self.files[f"{path}/{member.name}"] = content.read()
 
     def get_archive(self, container: str, path: str) -> tuple[list[bytes], dict[str, Any]]:
+        self.reads += 1
         buffer, above = io.BytesIO(), path.rpartition("/")[0]
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             for name, content in self.files.items():
@@ -89,3 +91,28 @@ def test_a_version_that_was_cut_off_is_passed_over() -> None:
     (path,) = volume.files
     volume.files[path.replace("-1", "-2")] = volume.files[path][:-9]
     assert len(versions(volume.files)) == 1
+
+
+def test_what_was_seen_after_a_change_began_is_not_read_again() -> None:
+    volume = Volume()
+    State(volume, "demo-gateway").choose({"risk": 2}, "scale")  # type: ignore[arg-type]
+    files = dict(volume.files)
+    state, before = State(volume, "demo-gateway"), volume.reads  # type: ignore[arg-type]
+    state.seen({"old": b""})  # before the change: somebody else may still write
+    state.begin("up")
+    state.seen(files)
+    state.seen({"late": b""})
+    state.choose({"factor": 4}, "scale")
+    assert newest(volume.files).counts == {"risk": 2, "factor": 4}
+    assert volume.reads == before
+
+
+def test_where_nothing_was_seen_the_volume_is_read() -> None:
+    volume = Volume()
+    State(volume, "demo-gateway").choose({"risk": 2}, "scale")  # type: ignore[arg-type]
+    state, before = State(volume, "demo-gateway"), volume.reads  # type: ignore[arg-type]
+    state.begin("up")
+    state.seen({})  # of a gateway that is not there: its volume may well be
+    state.choose({"factor": 4}, "scale")
+    assert newest(volume.files).counts == {"risk": 2, "factor": 4}
+    assert volume.reads == before + 1

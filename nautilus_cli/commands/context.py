@@ -16,7 +16,7 @@ import typer
 from nautilus_cli.errors import BuildFailed, Busy, ConfigError
 from nautilus_cli.plan import Kind, Plan
 from nautilus_cli.units import parse_duration, show_duration
-from nautilus_cli.view.console import note, say, show, warn
+from nautilus_cli.view.console import expect, note, say, show, warn
 
 if TYPE_CHECKING:
     from nautilus_cli.events import Emit
@@ -157,6 +157,7 @@ def change(fleet: Fleet, only: Collection[str] | None, how: Change) -> None:
         announce(shown)
         if not shown:
             return
+        expect()
         runtime.preflight(fleet)
         with verifying(fleet, how.verify) as verifier:
             with locked(runtime, fleet, how), progress() as emit:

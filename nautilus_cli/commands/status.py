@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nautilus_cli.commands.context import Context
-from nautilus_cli.view.console import redraw, show, show_json, warn
+from nautilus_cli.view.console import expect, redraw, show, show_json, warn
 
 if TYPE_CHECKING:
     from nautilus_cli.fleet import Fleet
@@ -46,6 +46,7 @@ def status(
     context: Context = ctx.obj
     fleet = context.fleet()
     with open_runtime(fleet) as runtime:
+        expect()
         if watch:
             redraw(lambda: tables.status_view(fleet, *look(fleet, runtime, usage), wide=wide), PAUSE)
             return

@@ -125,8 +125,12 @@ class ExecWire:
 
     def _until(self, mark: bytes) -> bytes:
         found = b""
-        while not found.endswith(mark):
-            found += self.receive()
+        try:
+            while not found.endswith(mark):
+                found += self.receive()
+        except OSError:
+            self.close()
+            raise
         return found.removesuffix(mark)
 
     def send(self, data: bytes) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from threading import Thread
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,16 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """Something to know that is no result."""
     sys.stderr.write(text + "\n")
+
+
+def expect() -> None:
+    """A table will be shown: what draws it is loaded beside what is waited for until then."""
+    Thread(target=_load).start()
+
+
+def _load() -> None:
+    for module in ("rich.console", "rich.table", "rich.box"):
+        import_module(module)
 
 
 def show(what: RenderableType) -> None:
