@@ -170,6 +170,7 @@ Ratio = Annotated[
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(parse_whole)]
 Copies = Annotated[int, Field(ge=1, le=200), BeforeValidator(parse_whole)]
 Tries = Annotated[int, Field(ge=1, le=1000), BeforeValidator(parse_whole)]
+Requests = Annotated[int, Field(ge=1, le=4000), BeforeValidator(parse_whole)]
 Pids = Annotated[int, Field(ge=1, le=4194304), BeforeValidator(parse_whole)]
 Limit = Annotated[int, Field(ge=-1), BeforeValidator(parse_whole)]
 Name = Annotated[str, AfterValidator(_name), _text(NAME)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,10 @@ def listen(engine: str = "risk", port: int = 8200, slots: int = 3, drain: float 
 
 
 HOST = Setup(
-    listens=(listen("factor", 8300, 2, interval="10s", retries=1), listen(path="/health?a=b&c=1", drain=90.0)),
+    listens=(
+        replace(listen("factor", 8300, 2, interval="10s", retries=1), concurrency=500),
+        listen(path="/health?a=b&c=1", drain=90.0),
+    ),
     hosts=("127.0.0.1", "::1", "172.20.0.1"),
     metrics_port=8099,
     metrics_hosts=("127.0.0.1", "::1"),
@@ -43,7 +47,7 @@ checks = st.builds(
     path=st.from_regex(r"/[!-~]{0,20}", fullmatch=True),
     interval=durations, timeout=durations, retries=st.integers(1, 9),
 )  # fmt: skip
-listens = st.builds(Listen, names, ports, st.integers(1, 5), checks, durations)
+listens = st.builds(Listen, names, ports, st.integers(1, 5), checks, durations, st.integers(1, 4000))
 setups = st.builds(
     Setup,
     listens=st.lists(listens, max_size=4, unique_by=(lambda o: o.engine, lambda o: o.port)).map(tuple),
@@ -102,6 +106,7 @@ def changed(*now: Listen, **values: object) -> list[str]:
         (changed(listen(path="/ready")), ["health check of risk"]),
         (changed(listen(start_period="9s")), []),
         (changed(listen(drain=10.0)), ["drain of risk: 30s -> 10s"]),
+        (changed(replace(listen(), concurrency=8)), ["requests at once to a replica of risk: 32 -> 8"]),
         (changed(listen("hazard")), ["engines: +hazard -risk"]),
         (changed(hosts=("0.0.0.0",)), ["addresses: 127.0.0.1 -> 0.0.0.0"]),
         (changed(threads=4), ["threads: 1 -> 4"]),

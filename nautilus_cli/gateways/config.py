@@ -17,6 +17,7 @@ from nautilus_cli.units import show_duration
 JOINING = ":join"  # ends the name of the backend whose members are checked, and get no requests
 METRICS = ":metrics"
 SOCKET = "/run/nautilus/admin.sock"
+CONNECTIONS = 4000  # to one port, of the 8,168 that the file descriptors allow: a crowd leaves room for the others
 IDEMPOTENT = "GET HEAD OPTIONS PUT DELETE TRACE"
 TEMPLATE = Path(__file__).with_name("haproxy.cfg")
 
@@ -51,8 +52,9 @@ def render(setup: Setup, live: Live) -> str:
     """The whole configuration file; live replicas stand in it, so that the file alone brings their routes back."""
     stop = max([30.0, *(listen.drain for listen in setup.listens)])
     head = TEMPLATE.read_text().replace("@THREADS@", str(setup.threads)).replace("@HARD_STOP@", milliseconds(stop))
+    head = head.replace("@SOCKET@", setup.socket).replace("@CONNECTIONS@", str(CONNECTIONS))
     sections = [section(listen, setup.hosts, live.get(listen.engine, ())) for listen in setup.listens]
-    return "\n".join([head.replace("@SOCKET@", setup.socket), *sections, *metrics(setup)])
+    return "\n".join([head, *sections, *metrics(setup)])
 
 
 def listening(text: str) -> set[int]:
@@ -69,15 +71,26 @@ def section(listen: Listen, hosts: Sequence[str], live: Sequence[tuple[str, int]
     check, room = listen.check, max(listen.slots, len(live))
     servers = [f"server s{n} {authority(*replica)}" for n, replica in enumerate(live, 1)]
     free = [f"server s{n} 127.0.0.1:1 disabled" for n in range(len(live) + 1, room + 1)]
-    pace = f"inter {milliseconds(check.interval)} fastinter 50ms downinter 50ms rise 1 fall {max(check.retries, 1)}"
-    crash = "observe layer4 error-limit 1 on-error mark-down"
+    pace = f"inter {milliseconds(check.interval)} fastinter 20ms downinter 50ms rise 1 fall {max(check.retries, 1)}"
     waiting = [f"server j{n} 127.0.0.1:1 disabled" for n in range(1, room + 1)]
     asked = ["option tcp-check", f"timeout check {milliseconds(check.timeout)}"] if listen.relaxed else probe(check)
-    serving = [*bind(hosts, listen.port), *answers(listen), *asked, f"default-server check {pace} {crash}"]
+    serving = [*bind(hosts, listen.port), *answers(listen), *asked, f"default-server check {pace} {burden(listen)}"]
     return paragraphs(
         [f"listen {listen.engine}", *serving, *servers, *free],
         [f"backend {listen.engine}{JOINING}", *probe(check), "default-server check inter 50ms rise 1 fall 2", *waiting],
     )
+
+
+def burden(listen: Listen) -> str:
+    """What one replica is given, and what a failed connection means.
+
+    A failed connection only hastens the check, which alone tells a dead replica from one that is too busy to accept.
+    More than it should work on at once waits here: its own accept queue may hold five, which drops the others without
+    a word, and the answer to a check would stand behind all that it has accepted. Each replica has a queue of its own:
+    with a common one, whoever waits for the others is sent to a dead one again and again until its retries are used up.
+    """
+    queue = f"maxconn {listen.concurrency} maxqueue {CONNECTIONS}"
+    return f"observe layer4 error-limit 1 on-error fastinter {queue}"
 
 
 def answers(listen: Listen) -> list[str]:
@@ -218,6 +231,8 @@ def engine_changes(old: Listen, new: Listen) -> list[str]:
     """What is different for one engine, but its port."""
     words = [f"room for {new.engine}: {old.slots} -> {new.slots}"] if old.slots != new.slots else []
     words += [f"health check of {new.engine}"] if probe_text(old) != probe_text(new) else []
+    if old.concurrency != new.concurrency:
+        words.append(f"requests at once to a replica of {new.engine}: {old.concurrency} -> {new.concurrency}")
     if old.drain != new.drain:
         words.append(f"drain of {new.engine}: {show_duration(old.drain)} -> {show_duration(new.drain)}")
     return words

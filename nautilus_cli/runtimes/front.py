@@ -131,7 +131,7 @@ class Front(Generic[G]):
 def listens(fleet: Fleet) -> list[Listen]:
     """The ports of a fleet as its gateway needs them."""
     return [
-        Listen(name, engine.port, engine.slots, engine.healthcheck, engine.update.drain)
+        Listen(name, engine.port, engine.slots, engine.healthcheck, engine.update.drain, engine.concurrency)
         for name, engine in fleet.engines.items()
     ]
 

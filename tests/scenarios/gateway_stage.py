@@ -62,7 +62,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
 class Server(http.server.ThreadingHTTPServer):
-    request_queue_size = 128
+    request_queue_size = int(sys.argv[3])
 Server(("", 8000), Handler).serve_forever()
 """
 
@@ -170,13 +170,13 @@ class Stage:
         values = {"path": "/health", "interval": "30s", "timeout": "2s", "retries": 3, **check}
         return Listen(engine, port or self.port, slots, HealthCheck.model_validate(values), drain=10.0)
 
-    def replica(self, name: str, ready_after: float = 0.0, command: list[str] | None = None) -> str:
+    def replica(self, name: str, ready_after: float = 0.0, command: list[str] | None = None, backlog: int = 128) -> str:
         """A running replica's fixed address."""
         address = f"{self.network.address.rpartition('.')[0]}.{next(self._hosts)}"
         endpoint = self.api.create_endpoint_config(ipv4_address=address)
         made = self.api.create_container(
             BASE,
-            command or ["python3", "-c", REPLICA, name, str(ready_after)],
+            command or ["python3", "-c", REPLICA, name, str(ready_after), str(backlog)],
             name=f"{self.name}-{name}",
             labels=self.labels,
             host_config=self.api.create_host_config(
@@ -187,9 +187,9 @@ class Stage:
         self.api.start(made["Id"])
         return address
 
-    def serve(self, session: Session, name: str, engine: str = "risk") -> str:
+    def serve(self, session: Session, name: str, engine: str = "risk", backlog: int = 128) -> str:
         """A new replica that is routed: its address."""
-        address = self.replica(name)
+        address = self.replica(name, backlog=backlog)
         session.join(engine, address, 8000)
         wait(lambda: session.check(engine, address).healthy)
         session.route(engine, address)
@@ -229,8 +229,8 @@ class Stage:
 class Load:
     """Requests without a pause from several threads, half of them on kept connections; every failure is kept."""
 
-    def __init__(self, port: int, methods: tuple[str, ...] = ("GET", "GET", "POST", "POST")) -> None:
-        self.port, self.failures, self.names = port, list[str](), Counter[str]()
+    def __init__(self, port: int, methods: tuple[str, ...] = ("GET", "GET", "POST", "POST"), path: str = "/") -> None:
+        self.port, self.path, self.failures, self.names = port, path, list[str](), Counter[str]()
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(method, number % 2 == 0)) for number, method in enumerate(methods)
@@ -255,7 +255,7 @@ class Load:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         while not self._stop.wait(0.001):
             try:
-                connection.request(method, "/", body=b"x" if method == "POST" else None)
+                connection.request(method, self.path, body=b"x" if method == "POST" else None)
                 answer = connection.getresponse()
                 text = answer.read().decode()
             except (OSError, http.client.HTTPException) as error:

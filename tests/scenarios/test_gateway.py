@@ -9,8 +9,10 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.docker
 
 Stages = Callable[..., Stage]
 CROWD = 9000
+BURST = 300
 
 
 @pytest.fixture(scope="module")
@@ -306,6 +309,34 @@ def test_crashed_replicas_leave_at_once_and_come_back_by_themselves(stage: Stage
     for name in ("a", "b"):
         stage.crash(name)
     wait(lambda: {stage.get()[1] for _ in range(4)} == {"a", "b"}, 30)
+
+
+def test_a_burst_at_an_only_replica_that_accepts_slowly_costs_nothing(stage: Stage, session: Session) -> None:
+    """Its accept queue holds five connections: what it cannot take at once waits, and nobody calls it dead."""
+    stage.serve(session, "tiny", backlog=5)
+    together = threading.Barrier(BURST)
+
+    def ask(number: int) -> tuple[int, str]:
+        together.wait()
+        return stage.get(method=("GET", "POST")[number % 2])
+
+    with ThreadPoolExecutor(BURST) as clients:
+        answered = Counter(clients.map(ask, range(BURST)))
+    assert answered == {(200, "tiny"): BURST}
+
+
+def test_a_replica_that_is_killed_costs_those_who_wait_nothing(stage: Stage) -> None:
+    stage.gateway.expose([replace(stage.listen(), concurrency=2)])
+    with stage.gateway.session() as session:
+        for name in ("a", "b"):
+            stage.serve(session, name)
+        with Load(stage.port, methods=("GET",) * 12, path="/slow?for=0.05") as load:
+            wait(lambda: set(load.names) == {"a", "b"})
+            stage.crash("a")
+            before = load.requests
+            wait(lambda: load.requests > before + 100)
+        assert load.failures == []
+        wait(lambda: {stage.get()[1] for _ in range(4)} == {"a", "b"}, 30)
 
 
 def test_a_crowd_at_one_port_leaves_room_for_the_others(stages: Stages) -> None:
