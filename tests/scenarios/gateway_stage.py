@@ -33,11 +33,11 @@ Mode = Literal["host", "bridge"]
 
 REPLICA = """
 import http.server, sys, time, urllib.parse
-name, ready, first = sys.argv[1], time.time() + float(sys.argv[2]), 0.0
+name, ready, first, stalled = sys.argv[1], time.time() + float(sys.argv[2]), 0.0, 0.0
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
-        global ready, first
+        global ready, first, stalled
         url = urllib.parse.urlsplit(self.path)
         arguments = dict(urllib.parse.parse_qsl(url.query))
         status, text = 200, name
@@ -48,6 +48,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             ready, first = time.time() + float(arguments["for"]), 0.0
         elif url.path == "/first":
             text = repr(first)
+        elif url.path == "/stall":
+            stalled = time.time() + float(arguments["for"])
         elif url.path == "/slow":
             time.sleep(float(arguments["for"]))
         self.answer(status, text)
@@ -63,6 +65,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 class Server(http.server.ThreadingHTTPServer):
     request_queue_size = int(sys.argv[3])
+    def process_request(self, request, client_address):
+        time.sleep(max(0.0, stalled - time.time()))
+        super().process_request(request, client_address)
 Server(("", 8000), Handler).serve_forever()
 """
 
