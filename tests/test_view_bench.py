@@ -41,7 +41,7 @@ def test_a_campaign_is_one_table_and_says_what_it_did(request: pytest.FixtureReq
 
 
 def test_who_was_asked_for_longer_than_the_others_is_not_hidden() -> None:
-    results = [measured(Wish(), "analytics"), measured(Wish(), "risk", slo=Slo.parse("p99.9=1s"))]
+    results = [measured(Wish(), "analytics"), measured(Wish(), "risk", capacity=2000, slo=Slo.parse("p99.9=1s"))]
     assert "for 10 s, longer where an slo needs more answers," in " ".join(rendered(view.view(results)).split())
 
 
