@@ -98,7 +98,6 @@ class Front(Generic[G]):
 
     def begin(self, fleet: Fleet, done: Callable[[], None]) -> Callable[[], None]:
         """Start a first gateway beside what else is done; `line` waits for it, and so does what is returned."""
-        self.prepare(fleet)  # what starts meanwhile needs it
 
         def start() -> None:
             self.expose(fleet, ())
