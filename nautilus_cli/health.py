@@ -74,6 +74,7 @@ class Watch:
     answer: Callable[[], Answer]
     vitals: Callable[[], Vitals]
     halt: Halt
+    every: float = VITALS  # seconds between two looks at its process
 
 
 def wait_ready(watch: Watch, patience: float) -> float:
@@ -83,7 +84,7 @@ def wait_ready(watch: Watch, patience: float) -> float:
     answer = Answer(False, "no answer yet")
     while monotonic() - began < patience:
         if monotonic() >= look:
-            look = monotonic() + VITALS
+            look = monotonic() + watch.every
             refuse_dead(watch.vitals(), restarts, monotonic() - began)
         answer = watch.answer()
         if answer.healthy:
@@ -102,7 +103,7 @@ def monitor(watch: Watch, seconds: float) -> None:
         answer = watch.answer()
         if not answer.healthy:
             raise NotReady(f"became unhealthy {show_duration(elapsed)} after it was routed: {answer.detail}")
-        watch.halt.wait(min(VITALS, seconds))
+        watch.halt.wait(min(watch.every, seconds))
 
 
 def refuse_dead(vitals: Vitals, restarts: int, seconds: float) -> None:

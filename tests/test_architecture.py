@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "nautilus_cli"
 
 # The level of each module or folder: imports point to a lower level, or stay in their folder.
 LEVELS = {
-    "errors": -2, "units": -2, "events": -2, "fault": -2,
+    "errors": -2, "units": -2, "events": -2, "fault": -2, "probe": -2,
     "values": 0,
     "fleet": 1,
     "snapshot": 2, "plan": 2, "loader": 2,

@@ -71,6 +71,22 @@ def test_a_campaign_checks_climbs_and_measures_at_half_the_peak() -> None:
     assert not result.missed
 
 
+@pytest.mark.parametrize(
+    ("slo", "rate", "seconds"),
+    [
+        ("p99=20ms", 500.0, 10.0),  # 5,000 answers are more than enough
+        ("p99=20ms", 100.0, 12.0),
+        ("p99.9=20ms", 800.0, 15.0),
+        ("p99.9=20ms", 500.0, 10.0),  # 24 s are too long: it stays unknown
+        ("errors=1%", 0.5, 10.0),
+    ],
+)
+def test_latency_is_measured_as_long_as_its_objective_needs_answers(slo: str, rate: float, seconds: float) -> None:
+    generator = FakeGenerator(capacity=1000, alone=0.008)
+    measure(generator, rate=rate, slo=Slo.parse(slo))
+    assert generator.profiles[-1].duration == pytest.approx(seconds)
+
+
 def test_a_declared_rate_is_where_the_objective_is_judged() -> None:
     generator = FakeGenerator(capacity=1000, alone=0.008)
     result = measure(generator, rate=900.0, slo=Slo.parse("p99=20ms"))

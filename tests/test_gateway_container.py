@@ -136,6 +136,20 @@ def test_a_file_is_replaced_by_a_rename_after_all_of_it_was_written() -> None:
     assert got == [text]
 
 
+def test_a_gateway_that_goes_while_a_file_is_written_is_a_failure_and_no_bug() -> None:
+    text = "a" * 10_000_000  # more than the socket takes before somebody reads
+
+    def play(far: socket.socket, _: str) -> int:
+        far.recv(100)
+        return 137
+
+    with (
+        container(play) as (_, api),
+        pytest.raises(RolloutFailed, match=r"the gateway demo-gateway fails: .*(Broken pipe|reset by peer)"),
+    ):
+        Container(api, "demo-gateway").replace("/state/cfg", text)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from nautilus_cli.errors import RolloutFailed, RolloutStopped
 from nautilus_cli.events import Event, Phase, silent
-from nautilus_cli.fleet import Engine, Update
+from nautilus_cli.fleet import Engine, Replicas, Update
 from nautilus_cli.gateways.base import Route
-from nautilus_cli.health import Cancelled, Halt
+from nautilus_cli.health import VITALS, Cancelled, Halt, Watch
 from nautilus_cli.rollout import rollout
 from nautilus_cli.runtimes.rolling import Rolling
 from nautilus_cli.snapshot import Limits, Replica
@@ -246,3 +246,19 @@ def test_an_interrupt_undoes_nothing() -> None:
         run(rolling, world)
     assert sorted(one.fingerprint for one in world.replicas.values()) == ["v1", "v2"]
     assert events == []
+
+
+@pytest.mark.parametrize(("count", "times"), [(1, 1), (8, 1), (24, 3)])
+def test_the_processes_of_many_that_start_at_once_are_looked_at_less_often(count: int, times: int) -> None:
+    watches: list[Watch] = []
+
+    class Watched(Rolling):
+        def watch(self, replica: Replica, halt: Halt) -> Watch:
+            watches.append(super().watch(replica, halt))
+            return watches[-1]
+
+    many = engine(replicas=Replicas(min=count, max=count))
+    rolling, world, _ = scene(many)
+    run(Watched(**{item.name: getattr(rolling, item.name) for item in fields(rolling)}), world, count)
+    assert len(watches) >= count
+    assert {watch.every for watch in watches} == {VITALS * times}

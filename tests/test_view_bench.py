@@ -40,6 +40,11 @@ def test_a_campaign_is_one_table_and_says_what_it_did(request: pytest.FixtureReq
     compare(request, "bench_campaign", text)
 
 
+def test_who_was_asked_for_longer_than_the_others_is_not_hidden() -> None:
+    results = [measured(Wish(), "analytics"), measured(Wish(), "risk", capacity=2000, slo=Slo.parse("p99.9=1s"))]
+    assert "for 10 s, longer where an slo needs more answers," in " ".join(rendered(view.view(results)).split())
+
+
 def test_one_run_is_shown_from_every_side(request: pytest.FixtureRequest) -> None:
     latencies = np.random.default_rng(5).lognormal(14, 0.5, 20_000).astype(np.int64)
     kinds = [Failure.NONE] * 19_990 + [Failure.RESET] * 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Protocol
 
 from nautilus_cli.bench import objective, sweep
@@ -19,7 +20,7 @@ PEAK_CONNECTIONS = (4, 16, 64)
 PEAK_SECONDS = 3.0  # at most, of each of them
 GUESS = 0.6  # of the peak: where the search for the highest rate begins
 PART = 0.5  # of the peak: where latency is measured
-LONGEST = 20.0  # seconds of a step of the search: rates that bring too few answers in this time are not tried
+LONGEST = 20.0  # seconds that answers for a percentile are waited for: a search tries no rate that brings fewer
 CONFIRMING = 3  # times as long is the run that confirms
 
 
@@ -188,8 +189,20 @@ def campaign(bench: Bench, subject: Subject, schedule: Open) -> Result:
     if stopped(runs):
         return Result(subject, tuple(runs))
     load = replace(schedule, rate=subject.rate or PART * peak)
-    runs.append(bench.told(subject, bench.run(subject, "latency", load)))
+    seconds = lasting(bench.profile.duration, subject.slo, load.rate)
+    runs.append(bench.told(subject, bench.run(subject, "latency", load, duration=seconds)))
     return Result(subject, tuple(runs), objective.verdicts(subject.slo, runs[-1].report))
+
+
+def enough(slo: Slo) -> float:
+    """The answers to ask for, so that every promised percentile is known although a few of them do not come."""
+    return 1.2 * objective.samples(slo)
+
+
+def lasting(seconds: float, slo: Slo, rate: float) -> float:
+    """So many seconds, or longer where an objective needs more answers and they can be had in a bearable time."""
+    needed = ceil(10 * enough(slo) / rate) / 10 if rate else seconds
+    return needed if seconds < needed <= LONGEST else seconds
 
 
 def climb(bench: Bench, subject: Subject, runs: list[Run]) -> float:
@@ -240,7 +253,7 @@ def searched(
     runs = [bench.check(subject)]
     if runs[-1].note:
         return Result(subject, tuple(runs), failed=runs[-1].note)
-    needed = 1.2 * objective.samples(slo)
+    needed = enough(slo)
     search = Search(guess or GUESS * climb(bench, subject, runs), least=needed / LONGEST, apart=apart)
     reasons: dict[float, str] = {}
     while not stopped(runs) and (probe := search.next()):

@@ -6,7 +6,6 @@ connection for every request. Half of the rate each.
 
 from __future__ import annotations
 
-import http.client
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
+from nautilus_cli import probe
 from nautilus_cli.bench.campaign import Generator, Subject
 from nautilus_cli.bench.recording import ENDLESS, Live, Open, Profile, Recording, Target
 from nautilus_cli.bench.timeline import Timeline, timeline
@@ -95,17 +95,12 @@ def watching(rate: float, generator: Generator) -> Iterator[Watching]:
 
 def health(target: Target, path: str) -> str:
     """What an engine says at a path: `bus` of its JSON object where it has one, else the status, or NOTHING."""
-    connection = http.client.HTTPConnection(target.host, target.port, timeout=TIMEOUT)
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException):
+        status, body = probe.get(target.host, target.port, path, TIMEOUT)
+    except OSError:
         return NOTHING
-    finally:
-        connection.close()
     with suppress(ValueError):
         said = json.loads(body)
         if isinstance(said, dict) and isinstance(said.get("bus"), str):
             return str(said["bus"])
-    return str(answer.status)
+    return str(status)

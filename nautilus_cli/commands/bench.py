@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,7 +15,7 @@ import typer
 from nautilus_cli.commands import bench_compare, bench_saved
 from nautilus_cli.commands import bench_options as option
 from nautilus_cli.commands.bench_output import Output
-from nautilus_cli.commands.context import Context, pick
+from nautilus_cli.commands.context import Context, on_signal, pick
 from nautilus_cli.errors import INTERRUPTED, ConfigError, Unhealthy
 from nautilus_cli.view.console import note, say, show
 
@@ -213,14 +211,10 @@ def stopping() -> Iterator[threading.Event]:
     """An event that the first signal sets, so that the run ends in a report; the second one ends the command."""
     asked = threading.Event()
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop() -> None:
         if asked.is_set():
             os._exit(INTERRUPTED)
         asked.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_signal(stop):
         yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import signal
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -98,6 +99,17 @@ def duration(option: str, text: str) -> float:
 def patience(wait: str | None) -> float:
     """The seconds of `--wait`."""
     return 0.0 if wait is None else duration("--wait", wait)
+
+
+@contextmanager
+def on_signal(call: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, Ctrl-C and SIGTERM make this call and nothing else."""
+    before = {number: signal.signal(number, lambda *_: call()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

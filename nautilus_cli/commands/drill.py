@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nautilus_cli import complete
-from nautilus_cli.commands.context import Change, Context, Wait, duration, locked, patience, pick
+from nautilus_cli.commands.context import Change, Context, Wait, duration, locked, on_signal, patience, pick
 from nautilus_cli.commands.verifying import RATE, serves, subjects_of
 from nautilus_cli.errors import ConfigError, Unhealthy
 from nautilus_cli.fault import Fault
@@ -239,13 +238,9 @@ def stoppable() -> Iterator[threading.Event]:
     """An event that Ctrl-C sets. What is broken then is undone first, however often it is pressed."""
     asked = threading.Event()
 
-    def stop(_number: int, _frame: object) -> None:
+    def stop() -> None:
         note("the fault is being undone" if asked.is_set() else "interrupted: undoing the fault")
         asked.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_signal(stop):
         yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -6,12 +6,13 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from http.client import HTTPConnection, HTTPException
 from threading import Event as Flag
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from nautilus_cli import probe
 from nautilus_cli.errors import Unhealthy
 from nautilus_cli.view.console import note
 
@@ -216,11 +217,6 @@ class Duel:
 
 def serves(port: int, path: str) -> bool:
     """Whether a GET is answered with 200 here."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=1)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        connection.close()
+    with suppress(OSError):
+        return probe.get("127.0.0.1", port, path, 1)[0] == 200
+    return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import sleep, time
@@ -12,6 +11,7 @@ import typer
 
 from nautilus_cli.errors import NautilusError, Unhealthy
 from nautilus_cli.events import Emit, Event, Phase
+from nautilus_cli.probe import accepts
 from nautilus_cli.view.console import show
 
 if TYPE_CHECKING:
@@ -99,13 +99,7 @@ def subjects_of(fleet: Fleet, snapshot: Snapshot) -> Sequence[Subject]:
 
 def serves(subject: Subject) -> bool:
     """Whether a replica is ready and the port takes connections; and nobody wants that to end."""
-    if not subject.ready or not subject.wanted:
-        return False
-    try:
-        socket.create_connection((subject.target.host, subject.target.port), PATIENCE).close()
-    except OSError:
-        return False
-    return True
+    return bool(subject.ready and subject.wanted) and accepts(subject.target.host, subject.target.port, PATIENCE)
 
 
 @contextmanager

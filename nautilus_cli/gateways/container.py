@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +15,8 @@ from nautilus_cli.gateways.config import SOCKET
 from nautilus_cli.gateways.refusal import full, full_disk, told
 from nautilus_cli.gateways.shape import CONFIG, USER
 from nautilus_cli.gateways.wire import CHUNK, PATIENCE
+
+WRITING = 60.0  # seconds that a file may take
 
 
 class Container:
@@ -45,10 +46,14 @@ class Container:
         data = text.encode()
         script = f"head -c {len(data)} >{path}.new && mv {path}.new {path}"
         with told(self.name):
-            stream = Stream(self.api, self.name, ["sh", "-c", script])
-            with contextlib.closing(stream):
+            stream = Stream(self.api, self.name, ["sh", "-c", script], WRITING)
+            try:
                 stream.send(data)
                 words = b"".join(text for _, text in stream.read()).decode(errors="replace")
+            except OSError as error:
+                raise self._failure(str(error)) from error
+            finally:
+                stream.close()
             if self.api.exec_inspect(stream.id)["ExitCode"]:
                 raise self._failure(words)
 
@@ -88,11 +93,11 @@ class Container:
 class Stream:
     """What goes into a command inside a container, and what it says."""
 
-    def __init__(self, api: APIClient, container: str, command: Sequence[str]) -> None:
+    def __init__(self, api: APIClient, container: str, command: Sequence[str], patience: float = PATIENCE) -> None:
         self.id: str = api.exec_create(container, command, stdin=True, tty=False)["Id"]
         self._holder: Any = api.exec_start(self.id, socket=True)
         self._socket: Any = getattr(self._holder, "_sock", self._holder)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(patience)
         self._frames = admin.Demultiplexer()
 
     def send(self, data: bytes) -> None:

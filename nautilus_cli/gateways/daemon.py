@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from docker import APIClient
 
 
-@cache
+@lru_cache(maxsize=1)  # `watch` opens a client each round
 def information(api: APIClient) -> Mapping[str, Any]:
     """The answer of `docker info`, asked once a client: it takes the daemon 10 ms, and what is read of it stays."""
     return dict(api.info())

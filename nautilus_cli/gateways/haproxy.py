@@ -229,7 +229,7 @@ class HAProxy:
             try:
                 wire = ExecWire(self._api, self.name, bring)
                 return Line(wire), wire.brought
-            except (APIError, ConnectionError) as error:
+            except (APIError, ConnectionError, TimeoutError) as error:
                 if isinstance(error, NotFound) or time.monotonic() > deadline:
                     words = f"the gateway {self.name} does not answer: {error}"
                     raise RuntimeUnavailable(words, "run `nautilus up`") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from nautilus_cli.errors import RolloutFailed, RuntimeUnavailable
 from nautilus_cli.gateways import admin
@@ -14,6 +14,7 @@ from nautilus_cli.gateways.wire import PATIENCE, Wire
 from nautilus_cli.snapshot import Traffic
 
 Save = Callable[[tuple[Route, ...]], None]
+SHARED = 0.015  # seconds: who waits for a replica looks every 20 ms, and a hundred may wait at once
 
 
 class Line:
@@ -50,6 +51,7 @@ class AdminSession:
         self._lock = threading.RLock()
         self._line: Line | None = line or dial()
         self._joined: dict[tuple[str, str], int] = {}  # a gateway that crashes forgets who was joining
+        self._looks: dict[str, tuple[float, list[admin.Server]]] = {}  # by engine: when, and what was seen
         self._saving = threading.Lock()
         self._asked = self._saved = 0  # saves: how many were asked for, and how many of these are done
 
@@ -98,9 +100,12 @@ class AdminSession:
             self._do(f"set server {slot.path} state ready")
 
     def check(self, engine: str, address: str) -> Route:
-        """What the gateway knows of one replica; one that a crash made it forget joins again."""
+        """What the gateway knows of one replica; one that a crash made it forget joins again.
+
+        Those who ask at nearly the same moment share one look, unless something was changed since.
+        """
         with self._lock:
-            found = self._find(engine, address)
+            found = bearing(self._look(engine), address)
             if found:
                 return found.route
             port = self._joined.get((engine, address))
@@ -177,12 +182,19 @@ class AdminSession:
         return sorted(admin.servers(text), key=lambda server: server.joining)
 
     def _find(self, engine: str, address: str) -> admin.Server | None:
-        known = [server for server in self.servers(engine) if server.bears(address) and not server.free]
-        return known[0] if known else None
+        return bearing(self.servers(engine), address)
+
+    def _look(self, engine: str) -> list[admin.Server]:
+        at, found = self._looks.get(engine, (0.0, []))
+        if time.monotonic() - at > SHARED:
+            found = self.servers(engine)
+            self._looks[engine] = time.monotonic(), found
+        return found
 
     def _place(self, engine: str, address: str, port: int, joining: bool) -> admin.Server:
         """A free slot with this address; a change of address takes effect a moment after the command."""
         slot = self._free(engine, joining)
+        self._looks.clear()
         self.ask(f"set server {slot.path} addr {address} port {port}")
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
@@ -207,6 +219,7 @@ class AdminSession:
         self._do(f"set server {server.path} state maint")
 
     def _do(self, command: str) -> None:
+        self._looks.clear()
         answer = self.ask(command).strip()
         if answer:
             raise RolloutFailed(f"the gateway refuses `{command}`: {answer}", "run `nautilus up` again")
@@ -220,6 +233,11 @@ class AdminSession:
     def _redial(self) -> None:
         self.close()
         self._line = self._dial()
+
+
+def bearing(servers: Iterable[admin.Server], address: str) -> admin.Server | None:
+    """The slot that this replica is in."""
+    return next((server for server in servers if server.bears(address) and not server.free), None)
 
 
 def parted(address: str, port: int) -> tuple[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,7 +14,6 @@ from docker.api.client import APIClient
 from docker.errors import NotFound
 
 from nautilus_cli import reconcile
-from nautilus_cli.errors import RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase, silent
 from nautilus_cli.fault import Fault
 from nautilus_cli.fleet import Engine, Fleet, Hooks, Service, aspects, fingerprint
@@ -203,7 +201,7 @@ class DockerRuntime:
         )
         if isinstance(workload, Engine):
             self._edge.forget_strangers(fleet, name, (replica.address for replica in replicas))
-        with self._remembered(fleet, workload, len([r for r in replicas if r.state.alive])):
+        with self._edge.remembered(fleet, workload, replicas, partial(self._choose, fleet)):
             if isinstance(workload, Engine) and workload.hooks and is_new(place.fingerprint, replicas):
                 self._prepare(place, workload.name, workload.hooks, emit)
             rolling.run(stages)
@@ -212,29 +210,16 @@ class DockerRuntime:
         if isinstance(workload, Engine) and not rolling.failed:
             self._edge.settle(fleet, name)
 
+    def _choose(self, fleet: Fleet, counts: Mapping[str, int], why: str) -> None:
+        self._edge.line(fleet)  # the state is kept in its volume
+        self._state.choose(counts, why)
+
     def _prepare(self, place: DockerPlace, name: str, hooks: Hooks, emit: Emit) -> None:
         """Run what must succeed before a new version starts."""
         began = time.monotonic()
         emit(Event(name, "pre_deploy", Phase.STARTED))
         place.run_once("pre_deploy", hooks.pre_deploy, hooks.timeout, self._halt)
         emit(Event(name, "pre_deploy", Phase.DONE, "", time.monotonic() - began))
-
-    @contextlib.contextmanager
-    def _remembered(self, fleet: Fleet, workload: Engine | Service, before: int) -> Iterator[None]:
-        """What was chosen now outlives this command, the count and the health check, unless the change fails."""
-        chosen = workload.count if isinstance(workload, Engine) else None
-        if chosen is not None:
-            self._edge.line(fleet)  # the state is kept in its volume
-            self._state.choose({workload.name: chosen}, f"scale {workload.name} {chosen}")
-        try:
-            yield
-        except RolloutStopped:
-            raise  # what was chosen stands, and the next `up` goes on with it
-        except RolloutFailed:
-            if chosen is not None:
-                self._state.choose({workload.name: before}, f"scale {workload.name} {chosen} failed")
-            self._edge.check_as_before(fleet, workload.name)
-            raise
 
     def remove(self, fleet: Fleet, name: str, emit: Emit) -> None:
         """Nothing of this engine or service is left, but the data in its volumes."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from nautilus_cli.errors import ConfigError, RuntimeUnavailable
-from nautilus_cli.fleet import CHECK, Fleet, aspects
+from nautilus_cli.errors import ConfigError, RolloutFailed, RolloutStopped, RuntimeUnavailable
+from nautilus_cli.fleet import CHECK, Engine, Fleet, Service, aspects
 from nautilus_cli.gateways.base import Gateway, Listen, Route, Session
 from nautilus_cli.gateways.config import authority
 from nautilus_cli.runtimes.aside import aside
@@ -17,6 +18,7 @@ from nautilus_cli.snapshot import Replica, Traffic
 
 GATEWAY = "gateway"
 G = TypeVar("G", bound=Gateway)
+Choose = Callable[[Mapping[str, int], str], None]  # remembers counts of replicas, and why
 
 
 class Front(Generic[G]):
@@ -96,7 +98,6 @@ class Front(Generic[G]):
 
     def begin(self, fleet: Fleet, done: Callable[[], None]) -> Callable[[], None]:
         """Start a first gateway beside what else is done; `line` waits for it, and so does what is returned."""
-        self.prepare(fleet)  # what starts meanwhile needs it
 
         def start() -> None:
             self.expose(fleet, ())
@@ -119,6 +120,25 @@ class Front(Generic[G]):
             now, before = self.proxy(fleet).applied(), self._before.get(engine)
             if before and before not in now:
                 self.proxy(fleet).expose([before if listen.engine == engine else listen for listen in now])
+
+    @contextmanager
+    def remembered(
+        self, fleet: Fleet, workload: Engine | Service, replicas: Collection[Replica], choose: Choose
+    ) -> Iterator[None]:
+        """What was chosen now outlives this command, the count and the health check, unless the change fails."""
+        chosen = workload.count if isinstance(workload, Engine) else None
+        if chosen is not None:
+            choose({workload.name: chosen}, f"scale {workload.name} {chosen}")
+        try:
+            yield
+        except RolloutStopped:
+            raise  # what was chosen stands, and the next `up` goes on with it
+        except RolloutFailed:
+            if chosen is not None:
+                before = len([replica for replica in replicas if replica.state.alive])
+                choose({workload.name: before}, f"scale {workload.name} {chosen} failed")
+            self.check_as_before(fleet, workload.name)
+            raise
 
     def forget_strangers(self, fleet: Fleet, engine: str, addresses: Iterable[str]) -> None:
         """No route leads to a replica that somebody removed by hand: its address will be another's."""

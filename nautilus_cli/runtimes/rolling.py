@@ -13,7 +13,7 @@ from nautilus_cli.errors import NautilusError, RolloutFailed, RolloutStopped
 from nautilus_cli.events import Emit, Event, Phase
 from nautilus_cli.fleet import Engine, Service, Update
 from nautilus_cli.gateways.base import Session
-from nautilus_cli.health import Answer, Cancelled, Halt, NotReady, Vitals, Watch, monitor, wait_ready
+from nautilus_cli.health import VITALS, Answer, Cancelled, Halt, NotReady, Vitals, Watch, monitor, wait_ready
 from nautilus_cli.rollout import Stage, Step, Verb, give_way, paused, spared, undo
 from nautilus_cli.snapshot import Replica
 from nautilus_cli.units import show_duration
@@ -21,6 +21,7 @@ from nautilus_cli.units import show_duration
 STARTS = 4  # containers made at a time: measured fastest (3.3 s for seven; 5.9 s one by one, 3.8 s all at once)
 LOG_LINES = 15
 ARRIVING = (Verb.START, Verb.ROUTE, Verb.MONITOR)  # what a new replica may fail at
+CROWD = 8  # replicas whose processes are looked at as often as those of one: each look is a call of the daemon
 DRAINED = 0.01  # seconds between two looks at a draining replica
 
 
@@ -76,6 +77,7 @@ class Rolling:
     told: set[str] = field(default_factory=set)  # the replicas that the gateway may know, by name
     failed: dict[int, str] = field(default_factory=dict)  # why new replicas failed that may, by slot
     arriving: int = 0  # new replicas of this rollout
+    side_by_side: int = 1  # replicas that are exchanged at the moment
     taking_back: bool = False
     tally: threading.Lock = field(default_factory=threading.Lock)
     starts: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(STARTS))
@@ -165,7 +167,7 @@ class Rolling:
             lanes: dict[tuple[int, str], list[Step]] = {}
             for step in stage:
                 lanes.setdefault((step.slot, step.name), []).append(step)
-            ended = Halt(self.halt)
+            ended, self.side_by_side = Halt(self.halt), len(lanes)
             with ThreadPoolExecutor(max_workers=len(lanes)) as pool:
                 futures = [pool.submit(self.lane, steps, ended) for steps in lanes.values()]
             failures = [failure for future in futures if (failure := future.exception())]
@@ -285,4 +287,4 @@ class Rolling:
             return Answer(seen.healthy, seen.detail)
 
         answer = checked if gateway else lambda: self.place.answer(replica)
-        return Watch(answer, lambda: self.place.vitals(replica), halt)
+        return Watch(answer, lambda: self.place.vitals(replica), halt, VITALS * max(1, self.side_by_side / CROWD))

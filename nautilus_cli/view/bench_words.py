@@ -49,9 +49,10 @@ def explained(results: Sequence[Result]) -> Iterator[str]:
         counts = f"{', '.join(map(str, first))} and {last} kept connections"
         yield f"peak: closed loop, as wrk -c: the best of {counts}, {peaks[-1].profile.duration:g} s of each"
     if headlines and peaks and len(results) > 1:
-        pool, seconds = headlines[-1].profile.load.connections, headlines[-1].profile.duration
+        pool, seconds = headlines[-1].profile.load.connections, {report.profile.duration for report in headlines}
+        longer = ", longer where an slo needs more answers," if len(seconds) > 1 else ""
         yield (
-            f"latency: open loop, as wrk2 -R: half of the peak, or bench.rate, for {seconds:g} s "
+            f"latency: open loop, as wrk2 -R: half of the peak, or bench.rate, for {min(seconds):g} s{longer} "
             f"over up to {pool} kept connections; counted from when each request was due"
         )
     elif headlines:

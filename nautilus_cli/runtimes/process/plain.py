@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
+from nautilus_cli import probe
 from nautilus_cli.errors import RolloutFailed, RuntimeUnavailable
 from nautilus_cli.fleet import Gateway, HealthCheck
 from nautilus_cli.gateways import config as file
@@ -92,7 +90,7 @@ class PlainGateway(LocalProxy):
     def _await_ports(self, setup: Setup) -> None:
         deadline = time.monotonic() + PATIENCE
         for _, host, port in sorted(places(setup)):
-            while not accepts(host, port):
+            while not probe.accepts(host, port, 1):
                 if time.monotonic() > deadline:
                     raise RolloutFailed(f"the gateway does not listen on {port}", "see `nautilus logs gateway`")
                 time.sleep(0.02)
@@ -160,21 +158,10 @@ class PlainSession:
 
 def asked(host: str, port: int, check: HealthCheck) -> tuple[bool, str]:
     """Whether a replica answers its health check, and what it said, in the gateway's words."""
-    connection = http.client.HTTPConnection(host, port, timeout=check.timeout)
     try:
-        connection.request("GET", check.path, headers={"Host": "localhost"})
-        status = connection.getresponse().status
+        status, _ = probe.get(host, port, check.path, check.timeout, {"Host": "localhost"})
     except TimeoutError:
         return False, f"no answer within {show_duration(check.timeout)}"
-    except (OSError, http.client.HTTPException) as error:
-        return False, str(getattr(error, "strerror", None) or type(error).__name__).lower()
-    finally:
-        connection.close()
+    except OSError as error:
+        return False, str(error.strerror or error).lower()
     return 200 <= status < 400, f"answers {status}"
-
-
-def accepts(host: str, port: int) -> bool:
-    """Whether somebody listens there."""
-    with suppress(OSError), socket.create_connection((host, port), 1):
-        return True
-    return False

@@ -7,15 +7,15 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 
 from nautilus_cli import reconcile
-from nautilus_cli.errors import BuildFailed, NautilusError, RolloutFailed, RolloutStopped
+from nautilus_cli.errors import BuildFailed, NautilusError
 from nautilus_cli.events import Emit, Event, Phase
 from nautilus_cli.fault import Fault
-from nautilus_cli.fleet import Engine, Fleet, Service, Workload, fingerprint
+from nautilus_cli.fleet import Engine, Fleet, Service, fingerprint
 from nautilus_cli.gateways.base import Route
 from nautilus_cli.health import Halt
 from nautilus_cli.rollout import rollout
@@ -193,27 +193,11 @@ class ProcessRuntime:
         )
         if isinstance(workload, Engine):
             self._front.forget_strangers(fleet, name, (replica.address for replica in replicas))
-        with self._remembered(fleet, workload, len([r for r in replicas if r.state.alive])):
+        with self._front.remembered(fleet, workload, replicas, self._home.choose):
             rolling.run(stages)
         if isinstance(workload, Engine):
             self._versions.record(workload, where.image, where.aspects)
             self._front.settle(fleet, name)
-
-    @contextmanager
-    def _remembered(self, fleet: Fleet, workload: Workload, before: int) -> Iterator[None]:
-        """The count that was chosen now outlives this command, unless the change fails."""
-        chosen = workload.count if isinstance(workload, Engine) else None
-        if chosen is not None:
-            self._home.choose({workload.name: chosen}, f"scale {workload.name} {chosen}")
-        try:
-            yield
-        except RolloutStopped:
-            raise  # what was chosen stands, and the next `up` goes on with it
-        except RolloutFailed:
-            if chosen is not None:
-                self._home.choose({workload.name: before}, f"scale {workload.name} {chosen} failed")
-            self._front.check_as_before(fleet, workload.name)
-            raise
 
     def remove(self, fleet: Fleet, name: str, emit: Emit) -> None:
         """Nothing of this engine or service is left, but the data in its volumes."""
