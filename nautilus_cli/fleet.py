@@ -256,7 +256,7 @@ class Engine(Workload):
     container_port: Port = Field(description="Where each replica listens. Default: port.")
     replicas: Replicas = Field(Replicas(), description="How many copies run: a number, or {min, max}.")
     healthcheck: HealthCheck = Field(HealthCheck(), description="How the gateway asks a replica whether it can serve.")
-    concurrency: Requests = Field(32, description="How many requests a replica is given at once; others wait for it.")
+    concurrency: Requests = Field(100, description="How many requests a replica is given at once; others wait for it.")
     update: Update = Field(Update(), description="How replicas are exchanged for those of a new version.")
     slo: Slo = Field(Slo(), description="What it promises; `nautilus bench` says whether it holds.")
     bench: Bench = Field(Bench(), description="What `nautilus bench` asks it.")

@@ -106,7 +106,7 @@ def changed(*now: Listen, **values: object) -> list[str]:
         (changed(listen(path="/ready")), ["health check of risk"]),
         (changed(listen(start_period="9s")), []),
         (changed(listen(drain=10.0)), ["drain of risk: 30s -> 10s"]),
-        (changed(replace(listen(), concurrency=8)), ["requests at once to a replica of risk: 32 -> 8"]),
+        (changed(replace(listen(), concurrency=8)), ["requests at once to a replica of risk: 100 -> 8"]),
         (changed(listen("hazard")), ["engines: +hazard -risk"]),
         (changed(hosts=("0.0.0.0",)), ["addresses: 127.0.0.1 -> 0.0.0.0"]),
         (changed(threads=4), ["threads: 1 -> 4"]),

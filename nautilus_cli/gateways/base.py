@@ -19,7 +19,7 @@ class Listen:
     slots: int
     check: HealthCheck
     drain: float  # seconds that a leaving replica may take to finish its requests
-    concurrency: int = 32  # requests that one replica is given at once; more wait in the gateway
+    concurrency: int = 100  # requests that one replica is given at once; more wait in the gateway
     relaxed: bool = False  # the check itself changes: who serves must accept connections, who joins must pass it
 
 

@@ -311,10 +311,12 @@ def test_crashed_replicas_leave_at_once_and_come_back_by_themselves(stage: Stage
     wait(lambda: {stage.get()[1] for _ in range(4)} == {"a", "b"}, 30)
 
 
-def test_a_burst_at_an_only_replica_that_accepts_slowly_costs_nothing(stage: Stage, session: Session) -> None:
+def test_a_burst_at_an_only_replica_that_accepts_slowly_costs_nothing(stage: Stage) -> None:
     """Its accept queue holds five connections."""
-    stage.serve(session, "tiny", backlog=5)
-    assert burst(stage, BURST) == {(200, "tiny"): BURST}
+    stage.gateway.expose([replace(stage.listen(), concurrency=32)])
+    with stage.gateway.session() as session:
+        stage.serve(session, "tiny", backlog=5)
+        assert burst(stage, BURST) == {(200, "tiny"): BURST}
 
 
 def test_an_only_replica_is_not_given_up_for_connections_that_it_does_not_take(stage: Stage, session: Session) -> None:
