@@ -73,11 +73,11 @@ def of_analytics(prices: Prices) -> list[Case]:
 
     rows, lists = year.closes.tolist(), (one[0].tolist(), market[0].tolist())
     slow: Work = lambda: plain.performance(lists[0], rows, lists[1])  # noqa: E731
-    single: dict[str, Work] = {"python": slow, "numpy": work(analytics.measure, one, market)}
-    batch: dict[str, Work] = {"python": slow, "numpy": work(analytics.measure, many, markets)}
+    single: dict[str, Work] = {"python": slow, "numpy": work(analytics.table, one, market)}
+    batch: dict[str, Work] = {"python": slow, "numpy": work(analytics.table, many, markets)}
     if compiled.AVAILABLE:
-        single["numba"] = work(analytics_kernels.measure, one, market)
-        batch["numba"] = work(analytics_kernels.measure, many, markets)
+        single["numba"] = work(analytics_kernels.table, one, market)
+        batch["numba"] = work(analytics_kernels.table, many, markets)
     return [
         Case("analytics, one portfolio", single, most={"numpy": 0.1, "numba": 0.1}),
         Case("analytics, each of 64", batch, BATCH, {"python": BATCH}),

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from engines.analytics.events import Events
 from engines.analytics.examples import CALCULATE, PORTFOLIOS, PROCESS
-from engines.analytics.model import Floats, portfolio_values
+from engines.analytics.model import Floats
 from engines.analytics.schema import Analyses, Analysis, Batch, Held, Item, Performance, Portfolios
 from engines.base import compiled
 from engines.base.books import PortfolioBook, PriceBook
@@ -20,15 +20,14 @@ from engines.base.problem import invalid, unknown
 from engines.base.settings import Settings
 
 if compiled.AVAILABLE:
-    from engines.analytics.kernels import measure
+    from engines.analytics.kernels import table
 else:
-    from engines.analytics.model import measure
+    from engines.analytics.model import table
 
 BLOCK = 32  # rows at once: larger temporary arrays are mapped anew for every operation, and cost twice as much
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(NamedTuple):
     """One portfolio's numbers, ready for the model: values (n + 1,), flows (n,), benchmark returns (n,)."""
 
     id: str
@@ -57,7 +56,7 @@ class Analytics:
         self._held.load(prices, self._bus.replicated)
         self._columns = {symbol: column for column, symbol in enumerate(prices.symbols)}
         self._reprice()
-        measure(np.array([[1.0, 2.0, 1.0]]), np.zeros((1, 2)))  # loads the kernel, which no request shall wait for
+        table(np.array([[1.0, 2.0, 1.0]]), np.zeros((1, 2)))  # loads the kernel, which no request shall wait for
 
     def _reprice(self) -> None:
         self._priced = self._prices.changes
@@ -130,8 +129,8 @@ class Analytics:
     def _series(self, portfolio: Portfolio, field: str, risk_free: float) -> Series:
         if self._priced != self._prices.changes:
             self._reprice()
-        values = portfolio_values(portfolio.quantities[None, :], self._year.closes, np.array([portfolio.cash]))[0]
-        if values.min() <= 0:
+        values = self._year.closes @ portfolio.quantities + portfolio.cash
+        if not np.minimum.reduce(values) > 0:
             raise invalid("the portfolio's value does not stay above zero", field)
         return Series(portfolio.id, values, None, self._market, risk_free)
 
@@ -154,18 +153,15 @@ def analyse(series: Sequence[Series]) -> list[Analysis]:
 def _measure(series: Sequence[Series]) -> list[Analysis]:
     """The measures of series of one length and one rate, all with flows or all without."""
     flows = [one.flows for one in series if one.flows is not None]
-    measures = measure(
+    found = table(
         _stack([one.values for one in series]),
         _stack([one.benchmark for one in series]),
         _stack(flows) if flows else None,
         series[0].risk_free,
     )
     days = len(series[0].benchmark)
-    rows = zip(*(column.tolist() for column in measures), strict=True)  # msgspec writes what is not finite as null
-    return [
-        Analysis(portfolio_id=one.id, days=days, performance=Performance(*row))
-        for one, row in zip(series, rows, strict=True)
-    ]
+    rows = found.tolist()  # msgspec writes what is not finite as null
+    return [Analysis(one.id, days, Performance(*row)) for one, row in zip(series, rows, strict=True)]
 
 
 def _stack(rows: Sequence[Floats]) -> Floats:

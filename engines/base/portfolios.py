@@ -1,7 +1,6 @@
 """Positions as callers send them, and the demo portfolios, built from the bundled prices alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -53,8 +52,7 @@ def _unpriced(positions: Sequence[Position], columns: Mapping[str, int], field: 
     ]
 
 
-@dataclass(frozen=True)
-class Portfolio:
+class Portfolio(msgspec.Struct, frozen=True, eq=False):
     """Whole shares of the prices' symbols, short ones negative, and cash."""
 
     id: str

@@ -51,10 +51,6 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     utilisation: float
     breached: bool
 
-    @property
-    def refuses(self) -> bool:
-        return self.breached and self.severity is Severity.CRITICAL
-
 
 class Seen(msgspec.Struct, frozen=True):
     """Who acknowledged a breach, when, and what there was to say."""
@@ -117,9 +113,9 @@ class LimitBook:
     def judge(self, portfolio_id: str, figures: Mapping[str, float]) -> list[Verdict]:
         """Every active limit that applies to the portfolio, in the order in which they were set."""
         return [
-            _judge(limit, figures)
+            _judge(limit, figures[limit.kind])
             for limit in self._limits.values()
-            if limit.active and limit.portfolio_id in (None, portfolio_id)
+            if limit.active and (limit.portfolio_id is None or limit.portfolio_id == portfolio_id)
         ]
 
     def record(self, portfolio_id: str, verdicts: Sequence[Verdict]) -> None:
@@ -157,7 +153,12 @@ def _breach(portfolio_id: str, verdict: Verdict, now: datetime, before: Breach |
     )
 
 
-def _judge(limit: Limit, figures: Mapping[str, float]) -> Verdict:
-    value = figures[limit.kind]
-    utilisation = abs(value) / limit.threshold if limit.kind is Kind.NET_LEVERAGE else value / limit.threshold
+def approved(verdicts: Sequence[Verdict]) -> bool:
+    """No limit of severity critical is exceeded."""
+    return all(not verdict.breached or verdict.severity is not Severity.CRITICAL for verdict in verdicts)
+
+
+def _judge(limit: Limit, value: float) -> Verdict:
+    size = abs(value) if limit.kind is Kind.NET_LEVERAGE else value
+    utilisation = size / limit.threshold
     return Verdict(limit.id, limit.kind, limit.severity, value, limit.threshold, utilisation, utilisation > 1)

@@ -43,6 +43,16 @@ class Scenarios:
         deviation: Floats = np.sqrt(self.covariance.diagonal())
         return deviation
 
+    @cached_property
+    def by_asset(self) -> Floats:
+        """The returns of each asset in a row (m, T)."""
+        return np.ascontiguousarray(self.returns.T)
+
+    @cached_property
+    def moments(self) -> Floats:
+        """Mean, deviation and covariance in rows (2 + m, m)."""
+        return np.vstack([self.mean, self.deviation, self.covariance])
+
 
 class Exposure(NamedTuple):
     """What the weights alone say, (k,) each; `largest` is the column of the largest position."""
@@ -62,6 +72,9 @@ class TailRisk(NamedTuple):
     parametric_var: Floats
     parametric_es: Floats
     component_var: Floats
+
+
+FIGURES = Exposure._fields + TailRisk._fields[:-1]
 
 
 def weigh(quantities: Floats, prices: Floats, cash: Floats) -> tuple[Floats, Floats]:
@@ -133,9 +146,13 @@ def tail_risk(scenarios: Scenarios, weights: Floats, confidence: float) -> TailR
     return TailRisk(historical_var, historical_es, parametric_var, parametric_es, component)
 
 
-def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Exposure, TailRisk]:
-    """`exposure` and `tail_risk` of weights (k, m); ValueError for a confidence outside (0, 1)."""
-    return exposure(weights), tail_risk(scenarios, weights, confidence)
+def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """`exposure` and `tail_risk` of weights (k, m), one row a portfolio; ValueError for a confidence outside (0, 1).
+
+    Gives the figures (k, 9), whose columns are named by `FIGURES`, and component VaR (k, m).
+    """
+    *losses, component = tail_risk(scenarios, weights, confidence)
+    return np.stack((*exposure(weights), *losses), axis=1), component
 
 
 @lru_cache(maxsize=64)

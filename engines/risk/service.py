@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from engines.base.state import is_stored
 from engines.risk import examples
 from engines.risk.acknowledged import Acknowledgements
 from engines.risk.events import Events
-from engines.risk.limits import Limit, LimitBook
-from engines.risk.model import Floats, Scenarios
+from engines.risk.limits import Limit, LimitBook, approved
+from engines.risk.model import FIGURES, Floats, Scenarios
 from engines.risk.schema import (
     CONFIDENCE,
     Acknowledgement,
@@ -39,8 +39,6 @@ else:
     from engines.risk.model import assess
 
 LEVERAGE = 1e6  # beyond it the equity is the rounding of what was taken from what
-SHAPE = ("gross_leverage", "net_leverage", "concentration", "largest", "herfindahl")
-TAIL = ("historical_var", "historical_es", "parametric_var", "parametric_es")
 
 
 class Subject(NamedTuple):
@@ -259,32 +257,37 @@ def _equity(equity: float, field: str) -> float:
 def _figures(subjects: Sequence[Subject], book: LimitBook) -> list[Assessment]:
     """The assessments of subjects that share scenarios and confidence."""
     if len(subjects) == 1:
-        weights = subjects[0].values[None, :] / subjects[0].equity
+        weights = (subjects[0].values / subjects[0].equity)[None, :]
     else:
         weights = np.array([subject.values for subject in subjects])
         weights /= np.array([[subject.equity] for subject in subjects])
-    shape, (*tail, components) = assess(subjects[0].scenarios, weights, subjects[0].confidence)
-    columns = (column.tolist() for column in (*shape, *tail))
-    return [
-        _assessment(subject, dict(zip(SHAPE + TAIL, row, strict=True)), parts, book)
-        for subject, parts, *row in zip(subjects, components.tolist(), *columns, strict=True)
-    ]
+    figures, components = assess(subjects[0].scenarios, weights, subjects[0].confidence)
+    rows = zip(subjects, figures.tolist(), components.tolist(), strict=True)
+    return [_assessment(subject, row, parts, book) for subject, row, parts in rows]
 
 
-def _assessment(subject: Subject, figures: dict[str, Any], components: list[float], book: LimitBook) -> Assessment:
-    if figures["concentration"] > LEVERAGE:
+def _assessment(subject: Subject, figures: list[float], components: list[float], book: LimitBook) -> Assessment:
+    gross, net, concentration, largest, herfindahl, var, es, parametric_var, parametric_es = figures
+    if concentration > LEVERAGE:
         raise invalid(f"a position is more than {LEVERAGE:.0f} times the equity", subject.field)
-    verdicts = book.judge(subject.id, figures)
+    verdicts = book.judge(subject.id, dict(zip(FIGURES, figures, strict=True)))
     shares = dict(zip(subject.columns, components, strict=True))
     return Assessment(
         portfolio_id=subject.id,
-        approved=not any(verdict.refuses for verdict in verdicts),
+        approved=approved(verdicts),
         equity=subject.equity,
-        largest_position=subject.columns[figures.pop("largest")],
+        gross_leverage=gross,
+        net_leverage=net,
+        concentration=concentration,
+        largest_position=subject.columns[int(largest)],
+        herfindahl=herfindahl,
         confidence=subject.confidence,
+        historical_var=var,
+        historical_es=es,
+        parametric_var=parametric_var,
+        parametric_es=parametric_es,
         component_var={name: loss for name, loss in shares.items() if loss} if 0.0 in components else shares,
         limits=verdicts,
-        **figures,
     )
 
 
