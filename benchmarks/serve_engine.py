@@ -40,7 +40,7 @@ from engines.base.engine import Call, Engine
 from engines.base.lane import HotLane, HotProtocol
 from engines.base.lifecycle import Lifecycle, Phase
 from engines.base.metrics import Metrics
-from engines.base.portfolios import Portfolio, Position, quantities_of
+from engines.base.portfolios import Position, quantities_of
 from engines.base.server import EngineServer
 from engines.base.settings import Settings
 
@@ -75,8 +75,8 @@ def tutorial(engine: Any) -> FastAPI:
         quantities = quantities_of(
             [Position(lot.symbol, lot.quantity) for lot in proposal.positions], engine._columns, "positions"
         )
-        portfolio = Portfolio(portfolio_id, portfolio_id, quantities, proposal.cash)
-        return dictionary(engine._assess([engine._subject(portfolio, 0.95, "positions")])[0])
+        subject = engine._subject(portfolio_id, quantities, proposal.cash, 0.95, "positions")
+        return dictionary(engine._assess([subject])[0])
 
     @api.get("/health")
     async def health() -> dict[str, str]:

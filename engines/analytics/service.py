@@ -8,7 +8,7 @@ import numpy as np
 
 from engines.analytics.events import Events
 from engines.analytics.examples import CALCULATE, PORTFOLIOS, PROCESS
-from engines.analytics.model import Floats
+from engines.analytics.model import Floats, portfolio_values
 from engines.analytics.schema import Analyses, Analysis, Batch, Held, Item, Performance, Portfolios
 from engines.base import compiled
 from engines.base.books import PortfolioBook, PriceBook
@@ -35,6 +35,16 @@ class Series(NamedTuple):
     flows: Floats | None
     benchmark: Floats
     risk_free: float
+
+
+class Owned(NamedTuple):
+    """A portfolio of shares (m,) by column, and cash."""
+
+    id: str
+    quantities: Sequence[float] | Floats
+    cash: float
+    risk_free: float
+    field: str  # of the request, which a problem of it names
 
 
 class Analytics:
@@ -92,7 +102,9 @@ class Analytics:
 
     def analyse_held(self, portfolio: Portfolio) -> Analysis:
         """Raises Problem where its value does not stay above zero."""
-        return analyse([self._series(portfolio, "portfolio_id", 0.0)])[0]
+        return analyse(self._series([Owned(portfolio.id, portfolio.quantities, portfolio.cash, 0.0, "portfolio_id")]))[
+            0
+        ]
 
     def portfolios(self, _: Call) -> Portfolios:
         """The held portfolios"""
@@ -103,36 +115,52 @@ class Analytics:
         """Measures of the request's own portfolio, or of a batch of up to 1024"""
         request: Item | list[Item] = call.read(Item | Batch)
         if isinstance(request, Item):
-            return analyse([self._read(request, "")])[0]
-        results = analyse([self._read(item, f"[{place}].") for place, item in enumerate(request)])
+            return analyse(self._read([request], [""]))[0]
+        results = analyse(self._read(request, [f"[{place}]." for place in range(len(request))]))
         return Analyses(results=results, computations=len(results))
 
-    def _read(self, item: Item, field: str) -> Series:
+    def _read(self, items: Sequence[Item], fields: Sequence[str]) -> list[Series]:
+        """The series of items that are given as values, and then of those that have positions, in their order."""
+        read = [self._owned(item, field) or _valued(item, field) for item, field in zip(items, fields, strict=True)]
+        owned = [one for one in read if isinstance(one, Owned)]
+        series = iter(self._series(owned)) if owned else iter(())
+        return [next(series) if isinstance(one, Owned) else one for one in read]
+
+    def _owned(self, item: Item, field: str) -> Owned | None:
+        """The item, if it is given as positions."""
         if (item.positions is None) == (item.values is None):
             raise invalid("give either 'positions' or 'values'", f"{field}values")
-        if item.positions is not None:
-            for name in ("flows", "benchmark"):
-                if getattr(item, name) is not None:
-                    raise invalid("goes with 'values', not with 'positions'", f"{field}{name}")
-            quantities = quantities_of(item.positions, self._columns, f"{field}positions")
-            portfolio = Portfolio(item.id, item.id, quantities, item.cash)
-            return self._series(portfolio, f"{field}positions", item.risk_free)
-        values = np.array(item.values)
-        days = len(values) - 1
-        flows = None if item.flows is None else _daily(item.flows, days, f"{field}flows")
-        if flows is not None and not (values[1:] > flows).all():
-            raise invalid("a flow is not below the value of its day", f"{field}flows")
-        none = np.full(days, np.nan)
-        benchmark = none if item.benchmark is None else _daily(item.benchmark, days, f"{field}benchmark")
-        return Series(item.id, values, flows, benchmark, item.risk_free)
+        if item.positions is None:
+            return None
+        if item.flows is not None or item.benchmark is not None:
+            name = "benchmark" if item.flows is None else "flows"
+            raise invalid("goes with 'values', not with 'positions'", f"{field}{name}")
+        field = f"{field}positions"
+        return Owned(item.id, quantities_of(item.positions, self._columns, field), item.cash, item.risk_free, field)
 
-    def _series(self, portfolio: Portfolio, field: str, risk_free: float) -> Series:
+    def _series(self, owned: Sequence[Owned]) -> list[Series]:
+        """Their daily values over the last year, all at once."""
         if self._priced != self._prices.changes:
             self._reprice()
-        values = self._year.closes @ portfolio.quantities + portfolio.cash
-        if not np.minimum.reduce(values) > 0:
-            raise invalid("the portfolio's value does not stay above zero", field)
-        return Series(portfolio.id, values, None, self._market, risk_free)
+        quantities, cash = np.array([one.quantities for one in owned]), np.array([one.cash for one in owned])
+        values = portfolio_values(quantities, self._year.closes, cash)
+        for one, lowest in zip(owned, np.minimum.reduce(values, axis=1).tolist(), strict=True):
+            if not lowest > 0:
+                raise invalid("the portfolio's value does not stay above zero", one.field)
+        rows = zip(owned, values, strict=True)
+        return [Series(one.id, row, None, self._market, one.risk_free) for one, row in rows]
+
+
+def _valued(item: Item, field: str) -> Series:
+    """The item that is given as daily values."""
+    values = np.array(item.values)
+    days = len(values) - 1
+    flows = None if item.flows is None else _daily(item.flows, days, f"{field}flows")
+    if flows is not None and not (values[1:] > flows).all():
+        raise invalid("a flow is not below the value of its day", f"{field}flows")
+    none = np.full(days, np.nan)
+    benchmark = none if item.benchmark is None else _daily(item.benchmark, days, f"{field}benchmark")
+    return Series(item.id, values, flows, benchmark, item.risk_free)
 
 
 def analyse(series: Sequence[Series]) -> list[Analysis]:

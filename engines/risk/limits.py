@@ -1,6 +1,6 @@
 """Limits on portfolios, the breaches of them, and the book that holds both."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from engines.base.fields import Name
+from engines.risk.model import FIGURES
 
 
 class Kind(StrEnum):
@@ -20,6 +21,9 @@ class Kind(StrEnum):
     HISTORICAL_VAR = "historical_var"
     PARAMETRIC_VAR = "parametric_var"
     HISTORICAL_ES = "historical_es"
+
+
+PLACES = {kind: FIGURES.index(kind) for kind in Kind}
 
 
 class Severity(StrEnum):
@@ -110,10 +114,10 @@ class LimitBook:
         self._limits = {id_: limit for id_, limit in self._limits.items() if id_ != limit_id}
         return known
 
-    def judge(self, portfolio_id: str, figures: Mapping[str, float]) -> list[Verdict]:
-        """Every active limit that applies to the portfolio, in the order in which they were set."""
+    def judge(self, portfolio_id: str, figures: Sequence[float]) -> list[Verdict]:
+        """Every active limit that applies to the portfolio, in the order in which they were set; figures by FIGURES."""
         return [
-            _judge(limit, figures[limit.kind])
+            _judge(limit, figures[PLACES[limit.kind]])
             for limit in self._limits.values()
             if limit.active and (limit.portfolio_id is None or limit.portfolio_id == portfolio_id)
         ]

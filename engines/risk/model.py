@@ -85,7 +85,7 @@ def weigh(quantities: Floats, prices: Floats, cash: Floats) -> tuple[Floats, Flo
     """
     values = quantities * prices
     equity = np.add.reduce(values, axis=1) + cash
-    if not equity.min() > 0:
+    if not np.minimum.reduce(equity) > 0:
         raise ValueError("the portfolio's equity (positions and cash) must be above zero")
     return values / equity[:, None], equity
 

@@ -20,7 +20,7 @@ from engines.risk import examples
 from engines.risk.acknowledged import Acknowledgements
 from engines.risk.events import Events
 from engines.risk.limits import Limit, LimitBook, approved
-from engines.risk.model import FIGURES, Floats, Scenarios
+from engines.risk.model import Floats, Scenarios, weigh
 from engines.risk.schema import (
     CONFIDENCE,
     Acknowledgement,
@@ -42,11 +42,12 @@ LEVERAGE = 1e6  # beyond it the equity is the rounding of what was taken from wh
 
 
 class Subject(NamedTuple):
-    """One portfolio, ready for the model: values (m,) of its scenarios' columns, and equity, in currency."""
+    """One portfolio, ready for the model: shares (m,) of its scenarios' columns, their prices (m,), and cash."""
 
     id: str
-    values: Floats
-    equity: float
+    quantities: Sequence[float] | Floats
+    prices: Floats
+    cash: float
     columns: Sequence[str]
     scenarios: Scenarios
     confidence: float
@@ -132,8 +133,7 @@ class Risk:
             return self.check(call)
         proposal = call.read(Proposal)
         quantities = quantities_of(proposal.positions, self._columns, "positions")
-        portfolio = Portfolio(call.key, call.key, quantities, proposal.cash)
-        return self._assess([self._subject(portfolio, proposal.confidence, "positions")])[0]
+        return self._assess([self._subject(call.key, quantities, proposal.cash, proposal.confidence, "positions")])[0]
 
     def limits(self, _: Call) -> Limits:
         """The limits"""
@@ -203,7 +203,8 @@ class Risk:
             self._check(portfolio)
 
     def _check(self, portfolio: Portfolio) -> Assessment:
-        assessment = self._assess([self._subject(portfolio, CONFIDENCE, "portfolio_id")])[0]
+        held = self._subject(portfolio.id, portfolio.quantities, portfolio.cash, CONFIDENCE, "portfolio_id")
+        assessment = self._assess([held])[0]
         self._book.record(portfolio.id, assessment.limits)
         return assessment
 
@@ -214,25 +215,22 @@ class Risk:
             raise invalid("'values' and 'returns' go together", f"{field}returns")
         if item.positions is not None:
             quantities = quantities_of(item.positions, self._columns, f"{field}positions")
-            portfolio = Portfolio(item.id, item.id, quantities, item.cash)
-            return self._subject(portfolio, item.confidence, f"{field}positions")
+            return self._subject(item.id, quantities, item.cash, item.confidence, f"{field}positions")
         assert item.values is not None
         assert item.returns is not None
         if any(len(row) != len(item.values) for row in item.returns):
             raise invalid(f"every scenario needs {len(item.values)} returns, one per value", f"{field}returns")
-        values = np.array(item.values)
-        equity = _equity(values.sum().item() + item.cash, f"{field}values")
+        scenarios = Scenarios.of(np.array(item.returns))
         names = [str(column) for column in range(len(item.values))]
-        return Subject(
-            item.id, values, equity, names, Scenarios.of(np.array(item.returns)), item.confidence, f"{field}values"
-        )
+        worth = (item.values, np.ones(len(names)), item.cash)
+        return Subject(item.id, *worth, names, scenarios, item.confidence, f"{field}values")
 
-    def _subject(self, portfolio: Portfolio, confidence: float, field: str) -> Subject:
+    def _subject(
+        self, id_: str, quantities: Sequence[float] | Floats, cash: float, confidence: float, field: str
+    ) -> Subject:
         if self._priced != self._prices.changes:
             self._reprice()
-        equity = _equity(portfolio.quantities.dot(self._closes).item() + portfolio.cash, field)
-        values = portfolio.quantities * self._closes
-        return Subject(portfolio.id, values, equity, self._symbols, self._scenarios, confidence, field)
+        return Subject(id_, quantities, self._closes, cash, self._symbols, self._scenarios, confidence, field)
 
     def _assess(self, subjects: Sequence[Subject]) -> list[Assessment]:
         """Assess those that share scenarios and confidence together, and keep their order."""
@@ -247,35 +245,39 @@ class Risk:
         return [found[place] for place in range(len(subjects))]
 
 
-def _equity(equity: float, field: str) -> float:
-    """Positions and cash; raises Problem 422 where a weight of it would mean nothing."""
-    if not equity > 0:
-        raise invalid("the portfolio's equity (positions and cash) must be above zero", field)
-    return equity
-
-
 def _figures(subjects: Sequence[Subject], book: LimitBook) -> list[Assessment]:
     """The assessments of subjects that share scenarios and confidence."""
-    if len(subjects) == 1:
-        weights = (subjects[0].values / subjects[0].equity)[None, :]
-    else:
-        weights = np.array([subject.values for subject in subjects])
-        weights /= np.array([[subject.equity] for subject in subjects])
+    weights, equities = _weigh(subjects)
     figures, components = assess(subjects[0].scenarios, weights, subjects[0].confidence)
-    rows = zip(subjects, figures.tolist(), components.tolist(), strict=True)
-    return [_assessment(subject, row, parts, book) for subject, row, parts in rows]
+    rows = zip(subjects, equities.tolist(), figures.tolist(), components.tolist(), strict=True)
+    return [_assessment(*row, book) for row in rows]
 
 
-def _assessment(subject: Subject, figures: list[float], components: list[float], book: LimitBook) -> Assessment:
+def _weigh(subjects: Sequence[Subject]) -> tuple[Floats, Floats]:
+    """Weights and equity of subjects that share prices; raises Problem 422 where a weight would mean nothing."""
+    quantities, cash = [subject.quantities for subject in subjects], [subject.cash for subject in subjects]
+    try:
+        return weigh(np.array(quantities), subjects[0].prices, np.array(cash))
+    except ValueError as error:
+        if len(subjects) == 1:
+            raise invalid(str(error), subjects[0].field) from None
+        for subject in subjects:  # which one is it?
+            _weigh([subject])
+        raise
+
+
+def _assessment(
+    subject: Subject, equity: float, figures: list[float], components: list[float], book: LimitBook
+) -> Assessment:
     gross, net, concentration, largest, herfindahl, var, es, parametric_var, parametric_es = figures
     if concentration > LEVERAGE:
         raise invalid(f"a position is more than {LEVERAGE:.0f} times the equity", subject.field)
-    verdicts = book.judge(subject.id, dict(zip(FIGURES, figures, strict=True)))
+    verdicts = book.judge(subject.id, figures)
     shares = dict(zip(subject.columns, components, strict=True))
     return Assessment(
         portfolio_id=subject.id,
         approved=approved(verdicts),
-        equity=subject.equity,
+        equity=equity,
         gross_leverage=gross,
         net_leverage=net,
         concentration=concentration,
