@@ -89,16 +89,19 @@ def of_risk(prices: Prices) -> list[Case]:
     year = prices.last(253)
     scenarios = risk.Scenarios.of(year.closes[1:] / year.closes[:-1] - 1)
     held = np.array([portfolio.quantities for portfolio in demo_portfolios(prices).values()])[:2]
-    weights, _ = risk.weigh(held, prices.closes[-1], np.full(2, 1e6))
-    one, many = weights[:1], np.repeat(weights, BATCH // 2, axis=0)
-    row, returns = one[0].tolist(), scenarios.returns.tolist()
-    mean, covariance = scenarios.mean.tolist(), scenarios.covariance.tolist()
+    row = risk.weigh(held, prices.closes[-1], np.full(2, 1e6))[0][0].tolist()
+    one, many = held[:1], np.repeat(held, BATCH // 2, axis=0)
+    returns, mean, covariance = (part.tolist() for part in (scenarios.returns, scenarios.mean, scenarios.covariance))
     slow: Work = lambda: plain.risk(row, returns, mean, covariance, CONFIDENCE)  # noqa: E731
-    single: dict[str, Work] = {"python": slow, "numpy": lambda: risk.assess(scenarios, one, CONFIDENCE)}
-    batch: dict[str, Work] = {"python": slow, "numpy": lambda: risk.assess(scenarios, many, CONFIDENCE)}
+
+    def work(assess: Callable[..., object], quantities: np.ndarray) -> Work:
+        cash = np.full(len(quantities), 1e6)
+        return lambda: assess(scenarios, quantities, prices.closes[-1], cash, CONFIDENCE)
+
+    single: dict[str, Work] = {"python": slow, "numpy": work(risk.assess, one)}
+    batch: dict[str, Work] = {"python": slow, "numpy": work(risk.assess, many)}
     if compiled.AVAILABLE:
-        single["numba"] = lambda: risk_kernels.assess(scenarios, one, CONFIDENCE)
-        batch["numba"] = lambda: risk_kernels.assess(scenarios, many, CONFIDENCE)
+        single["numba"], batch["numba"] = work(risk_kernels.assess, one), work(risk_kernels.assess, many)
     return [
         Case("risk, one check", single, most={"numpy": 0.03, "numba": 0.03}),
         Case("risk, each of 64", batch, BATCH, {"python": BATCH}),

@@ -142,8 +142,11 @@ class Analytics:
         """Their daily values over the last year, all at once."""
         if self._priced != self._prices.changes:
             self._reprice()
-        quantities, cash = np.array([one.quantities for one in owned]), np.array([one.cash for one in owned])
-        values = portfolio_values(quantities, self._year.closes, cash)
+        if len(owned) == 1:  # in one dimension, which takes half the time
+            values = (self._year.closes @ owned[0].quantities + owned[0].cash)[None, :]
+        else:
+            quantities, cash = np.array([one.quantities for one in owned]), np.array([one.cash for one in owned])
+            values = portfolio_values(quantities, self._year.closes, cash)
         for one, lowest in zip(owned, np.minimum.reduce(values, axis=1).tolist(), strict=True):
             if not lowest > 0:
                 raise invalid("the portfolio's value does not stay above zero", one.field)

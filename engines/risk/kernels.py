@@ -6,42 +6,59 @@ import numpy as np
 
 from engines.base.compiled import compiled
 from engines.base.kernels import keep_smallest
-from engines.risk.model import FIGURES, ROUNDING, TINY, Floats, Scenarios, normal, tail_of
+from engines.risk.model import FIGURES, ROUNDING, TINY, TOO_LOW, Floats, Scenarios, normal, tail_of
 
 WIDTH = len(FIGURES)
 
 
-def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Floats, Floats]:
+def assess(
+    scenarios: Scenarios, quantities: Floats, prices: Floats, cash: Floats, confidence: float
+) -> tuple[Floats, Floats]:
     """As `model.assess`; its first call in a process loads or compiles the kernel."""
     tail, count = tail_of(confidence, len(scenarios.returns))
     z, density = normal(confidence)
-    found, component = np.empty((len(weights), WIDTH)), np.empty(weights.shape)
-    reach = density / (1 - confidence)
-    _fill(weights, scenarios.by_asset, scenarios.moments, tail, count, z, reach, found, component)
+    found, component = np.empty((len(quantities), WIDTH)), np.empty(quantities.shape)
+    law = tail, count, z, density / (1 - confidence)
+    _fill(quantities, prices, cash, scenarios.by_asset, scenarios.moments, law, found, component)
     return found, component
 
 
 @compiled
 def _fill(
-    weights: Floats,
+    quantities: Floats,
+    prices: Floats,
+    cash: Floats,
     by_asset: Floats,
     moments: Floats,
-    tail: float,
-    count: int,
-    z: float,
-    reach: float,
+    law: tuple[float, int, float, float],
     found: Floats,
     component: Floats,
 ) -> None:
-    outcomes, worst = np.empty(by_asset.shape[1]), np.empty(count)
-    for row in range(len(weights)):
-        _fill_exposure(weights[row], found[row])
-        _fill_outcomes(weights[row], by_asset, outcomes)
+    tail, count, z, reach = law
+    weights, outcomes, worst = np.empty(len(prices)), np.empty(by_asset.shape[1]), np.empty(count)
+    for row in range(len(quantities)):
+        found[row, 9] = _fill_weights(quantities[row], prices, cash[row], weights)
+        _fill_exposure(weights, found[row])
+        _fill_outcomes(weights, by_asset, outcomes)
         keep_smallest(outcomes, worst)
         var = -worst[0]
         found[row, 5], found[row, 6] = var, var - (worst.sum() + count * var) / tail
-        expected, deviation = _fill_components(weights[row], moments, z, component[row])
+        expected, deviation = _fill_components(weights, moments, z, component[row])
         found[row, 7], found[row, 8] = z * deviation - expected, reach * deviation - expected
+
+
+@compiled
+def _fill_weights(quantities: Floats, prices: Floats, cash: float, weights: Floats) -> float:
+    """The weights of `model.weigh`; gives the equity."""
+    equity = 0.0
+    for column, quantity in enumerate(quantities):
+        weights[column] = quantity * prices[column]
+        equity += weights[column]
+    equity += cash
+    if not equity > 0:
+        raise ValueError(TOO_LOW)
+    weights /= equity
+    return equity
 
 
 @compiled

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
+TOO_LOW = "the portfolio's equity (positions and cash) must be above zero"
 TINY = 1e-100  # added where only a portfolio without positions would divide zero by zero
 ROUNDING = 2.0**-50  # of each product that a variance is the sum of
 
@@ -74,7 +75,7 @@ class TailRisk(NamedTuple):
     component_var: Floats
 
 
-FIGURES = Exposure._fields + TailRisk._fields[:-1]
+FIGURES = (*Exposure._fields, *TailRisk._fields[:-1], "equity")
 
 
 def weigh(quantities: Floats, prices: Floats, cash: Floats) -> tuple[Floats, Floats]:
@@ -86,7 +87,7 @@ def weigh(quantities: Floats, prices: Floats, cash: Floats) -> tuple[Floats, Flo
     values = quantities * prices
     equity = np.add.reduce(values, axis=1) + cash
     if not np.minimum.reduce(equity) > 0:
-        raise ValueError("the portfolio's equity (positions and cash) must be above zero")
+        raise ValueError(TOO_LOW)
     return values / equity[:, None], equity
 
 
@@ -146,13 +147,16 @@ def tail_risk(scenarios: Scenarios, weights: Floats, confidence: float) -> TailR
     return TailRisk(historical_var, historical_es, parametric_var, parametric_es, component)
 
 
-def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Floats, Floats]:
-    """`exposure` and `tail_risk` of weights (k, m), one row a portfolio; ValueError for a confidence outside (0, 1).
+def assess(
+    scenarios: Scenarios, quantities: Floats, prices: Floats, cash: Floats, confidence: float
+) -> tuple[Floats, Floats]:
+    """`exposure` and `tail_risk` of what `weigh` is given, one row a portfolio; raises ValueError as those do.
 
-    Gives the figures (k, 9), whose columns are named by `FIGURES`, and component VaR (k, m).
+    Gives the figures (k, 10), whose columns are named by `FIGURES`, and component VaR (k, m).
     """
+    weights, equity = weigh(quantities, prices, cash)
     *losses, component = tail_risk(scenarios, weights, confidence)
-    return np.stack((*exposure(weights), *losses), axis=1), component
+    return np.stack((*exposure(weights), *losses, equity), axis=1), component
 
 
 @lru_cache(maxsize=64)

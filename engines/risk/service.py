@@ -20,7 +20,7 @@ from engines.risk import examples
 from engines.risk.acknowledged import Acknowledgements
 from engines.risk.events import Events
 from engines.risk.limits import Limit, LimitBook, approved
-from engines.risk.model import Floats, Scenarios, weigh
+from engines.risk.model import Floats, Scenarios
 from engines.risk.schema import (
     CONFIDENCE,
     Acknowledgement,
@@ -246,30 +246,21 @@ class Risk:
 
 
 def _figures(subjects: Sequence[Subject], book: LimitBook) -> list[Assessment]:
-    """The assessments of subjects that share scenarios and confidence."""
-    weights, equities = _weigh(subjects)
-    figures, components = assess(subjects[0].scenarios, weights, subjects[0].confidence)
-    rows = zip(subjects, equities.tolist(), figures.tolist(), components.tolist(), strict=True)
-    return [_assessment(*row, book) for row in rows]
-
-
-def _weigh(subjects: Sequence[Subject]) -> tuple[Floats, Floats]:
-    """Weights and equity of subjects that share prices; raises Problem 422 where a weight would mean nothing."""
+    """The assessments of subjects that share prices, scenarios and confidence."""
+    first = subjects[0]
     quantities, cash = [subject.quantities for subject in subjects], [subject.cash for subject in subjects]
     try:
-        return weigh(np.array(quantities), subjects[0].prices, np.array(cash))
+        found = assess(first.scenarios, np.array(quantities), first.prices, np.array(cash), first.confidence)
     except ValueError as error:
         if len(subjects) == 1:
-            raise invalid(str(error), subjects[0].field) from None
-        for subject in subjects:  # which one is it?
-            _weigh([subject])
-        raise
+            raise invalid(str(error), first.field) from None
+        return [_figures([subject], book)[0] for subject in subjects]  # the first that has none is told
+    figures, components = (part.tolist() for part in found)
+    return [_assessment(*row, book) for row in zip(subjects, figures, components, strict=True)]
 
 
-def _assessment(
-    subject: Subject, equity: float, figures: list[float], components: list[float], book: LimitBook
-) -> Assessment:
-    gross, net, concentration, largest, herfindahl, var, es, parametric_var, parametric_es = figures
+def _assessment(subject: Subject, figures: list[float], components: list[float], book: LimitBook) -> Assessment:
+    gross, net, concentration, largest, herfindahl, var, es, parametric_var, parametric_es, equity = figures
     if concentration > LEVERAGE:
         raise invalid(f"a position is more than {LEVERAGE:.0f} times the equity", subject.field)
     verdicts = book.judge(subject.id, figures)

@@ -76,11 +76,11 @@ def test_performance_of_what_does_not_move() -> None:
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
 def test_risk(year: Prices, held: Floats, confidence: float) -> None:
-    weights, _ = risk.weigh(held, year.closes[-1], np.full(len(held), 1e6))
-    weights[0] = 0
+    quantities, cash = held.copy(), np.full(len(held), 1e6)
+    quantities[0] = 0
     scenarios = risk.Scenarios.of(year.closes[1:] / year.closes[:-1] - 1)
     (found, components), (expected, parts) = (
-        module.assess(scenarios, weights, confidence) for module in (risk_kernels, risk)
+        module.assess(scenarios, quantities, year.closes[-1], cash, confidence) for module in (risk_kernels, risk)
     )
     for name, one, other in zip(risk.FIGURES, found.T, expected.T, strict=True):
         assert_close(one, other, err_msg=name)
@@ -120,7 +120,8 @@ def test_performance_of_growth_without_a_ripple() -> None:
 def test_risk_of_a_hedge(year: Prices) -> None:
     returns = year.closes[1:, :2] / year.closes[:-1, :2] - 1
     scenarios = risk.Scenarios.of(np.column_stack([returns, returns @ [0.3, 0.7]]))
-    _, component = risk_kernels.assess(scenarios, np.array([[0.3, 0.7, -1.0]]), 0.95)
+    weights = np.array([[0.3, 0.7, -1.0]])
+    _, component = risk_kernels.assess(scenarios, weights, np.ones(3), np.ones(1), 0.95)
     np.testing.assert_array_equal(component[0], [-0.3, -0.7, 1.0] * scenarios.mean)
 
 
@@ -131,9 +132,15 @@ def test_values_without_a_return_are_refused(kernel: Callable[[Floats, Floats], 
 
 
 @pytest.mark.parametrize("kernel", [risk_kernels.assess, risk.assess])
-def test_an_impossible_confidence_is_refused(kernel: Callable[[risk.Scenarios, Floats, float], object]) -> None:
+def test_an_impossible_confidence_is_refused(kernel: Callable[..., object]) -> None:
     with pytest.raises(ValueError, match="confidence"):
-        kernel(risk.Scenarios.of(np.eye(2)), np.ones((1, 2)), 1.0)
+        kernel(risk.Scenarios.of(np.eye(2)), np.ones((1, 2)), np.ones(2), np.ones(1), 1.0)
+
+
+@pytest.mark.parametrize("kernel", [risk_kernels.assess, risk.assess])
+def test_a_portfolio_without_equity_is_refused(kernel: Callable[..., object]) -> None:
+    with pytest.raises(ValueError, match="above zero"):
+        kernel(risk.Scenarios.of(np.eye(2)), np.ones((1, 2)), np.ones(2), np.array([-2.0]), 0.95)
 
 
 @pytest.mark.parametrize("kernel", [factor_kernels.factors, factor.factors])
