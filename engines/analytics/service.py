@@ -8,7 +8,7 @@ import numpy as np
 
 from engines.analytics.events import Events
 from engines.analytics.examples import CALCULATE, PORTFOLIOS, PROCESS
-from engines.analytics.model import Floats, portfolio_values
+from engines.analytics.model import TOO_LOW, Floats, portfolio_values
 from engines.analytics.schema import Analyses, Analysis, Batch, Held, Item, Performance, Portfolios
 from engines.base import compiled
 from engines.base.books import PortfolioBook, PriceBook
@@ -35,6 +35,7 @@ class Series(NamedTuple):
     flows: Floats | None
     benchmark: Floats
     risk_free: float
+    field: str  # of the request, which a problem of it names
 
 
 class Owned(NamedTuple):
@@ -143,15 +144,12 @@ class Analytics:
         if self._priced != self._prices.changes:
             self._reprice()
         if len(owned) == 1:  # in one dimension, which takes half the time
-            values = (self._year.closes @ owned[0].quantities + owned[0].cash)[None, :]
+            values = [self._year.closes @ owned[0].quantities + owned[0].cash]
         else:
             quantities, cash = np.array([one.quantities for one in owned]), np.array([one.cash for one in owned])
-            values = portfolio_values(quantities, self._year.closes, cash)
-        for one, lowest in zip(owned, np.minimum.reduce(values, axis=1).tolist(), strict=True):
-            if not lowest > 0:
-                raise invalid("the portfolio's value does not stay above zero", one.field)
+            values = list(portfolio_values(quantities, self._year.closes, cash))
         rows = zip(owned, values, strict=True)
-        return [Series(one.id, row, None, self._market, one.risk_free) for one, row in rows]
+        return [Series(one.id, row, None, self._market, one.risk_free, one.field) for one, row in rows]
 
 
 def _valued(item: Item, field: str) -> Series:
@@ -163,7 +161,7 @@ def _valued(item: Item, field: str) -> Series:
         raise invalid("a flow is not below the value of its day", f"{field}flows")
     none = np.full(days, np.nan)
     benchmark = none if item.benchmark is None else _daily(item.benchmark, days, f"{field}benchmark")
-    return Series(item.id, values, flows, benchmark, item.risk_free)
+    return Series(item.id, values, flows, benchmark, item.risk_free, f"{field}values")
 
 
 def analyse(series: Sequence[Series]) -> list[Analysis]:
@@ -184,12 +182,15 @@ def analyse(series: Sequence[Series]) -> list[Analysis]:
 def _measure(series: Sequence[Series]) -> list[Analysis]:
     """The measures of series of one length and one rate, all with flows or all without."""
     flows = [one.flows for one in series if one.flows is not None]
-    found = table(
-        _stack([one.values for one in series]),
-        _stack([one.benchmark for one in series]),
-        _stack(flows) if flows else None,
-        series[0].risk_free,
-    )
+    values, benchmarks = _stack([one.values for one in series]), _stack([one.benchmark for one in series])
+    try:
+        found = table(values, benchmarks, _stack(flows) if flows else None, series[0].risk_free)
+    except ValueError as error:
+        if str(error) != TOO_LOW:
+            raise
+        if len(series) == 1:
+            raise invalid("the portfolio's value does not stay above zero", series[0].field) from None
+        return [_measure([one])[0] for one in series]  # the first that has a wrong one is told
     days = len(series[0].benchmark)
     rows = found.tolist()  # msgspec writes what is not finite as null
     return [Analysis(one.id, days, Performance(*row)) for one, row in zip(series, rows, strict=True)]

@@ -20,7 +20,7 @@ from engines.risk import examples
 from engines.risk.acknowledged import Acknowledgements
 from engines.risk.events import Events
 from engines.risk.limits import Limit, LimitBook, approved
-from engines.risk.model import Floats, Scenarios
+from engines.risk.model import TOO_LOW, Floats, Scenarios
 from engines.risk.schema import (
     CONFIDENCE,
     Acknowledgement,
@@ -252,8 +252,10 @@ def _figures(subjects: Sequence[Subject], book: LimitBook) -> list[Assessment]:
     try:
         found = assess(first.scenarios, np.array(quantities), first.prices, np.array(cash), first.confidence)
     except ValueError as error:
+        if str(error) != TOO_LOW:
+            raise
         if len(subjects) == 1:
-            raise invalid(str(error), first.field) from None
+            raise invalid(TOO_LOW, first.field) from None
         return [_figures([subject], book)[0] for subject in subjects]  # the first that has none is told
     figures, components = (part.tolist() for part in found)
     return [_assessment(*row, book) for row in zip(subjects, figures, components, strict=True)]
