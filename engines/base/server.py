@@ -73,6 +73,7 @@ class EngineServer(uvicorn.Server):
             self.should_exit = True
         else:
             gc.freeze()  # what is loaded stays: full collections would walk it and stall requests for 10 ms and more
+            gc.enable()
             self._lifecycle.phase = Phase.READY
             log.info("ready")
 
