@@ -103,9 +103,8 @@ class Analytics:
 
     def analyse_held(self, portfolio: Portfolio) -> Analysis:
         """Raises Problem where its value does not stay above zero."""
-        return analyse(self._series([Owned(portfolio.id, portfolio.quantities, portfolio.cash, 0.0, "portfolio_id")]))[
-            0
-        ]
+        held = Owned(portfolio.id, portfolio.quantities, portfolio.cash, 0.0, "portfolio_id")
+        return analyse(self._series([held]))[0]
 
     def portfolios(self, _: Call) -> Portfolios:
         """The held portfolios"""
@@ -121,7 +120,7 @@ class Analytics:
         return Analyses(results=results, computations=len(results))
 
     def _read(self, items: Sequence[Item], fields: Sequence[str]) -> list[Series]:
-        """The series of items that are given as values, and then of those that have positions, in their order."""
+        """The series of the items, in their order; those that are given as positions are valued all at once."""
         read = [self._owned(item, field) or _valued(item, field) for item, field in zip(items, fields, strict=True)]
         owned = [one for one in read if isinstance(one, Owned)]
         series = iter(self._series(owned)) if owned else iter(())

@@ -156,7 +156,8 @@ def assess(
     """
     weights, equity = weigh(quantities, prices, cash)
     *losses, component = tail_risk(scenarios, weights, confidence)
-    return np.stack((*exposure(weights), *losses, equity), axis=1), component
+    figures = np.concatenate((*exposure(weights), *losses, equity))
+    return figures.reshape(len(FIGURES), -1).T, component
 
 
 @lru_cache(maxsize=64)
