@@ -73,8 +73,8 @@ def of_analytics(prices: Prices) -> list[Case]:
 
     rows, lists = year.closes.tolist(), (one[0].tolist(), market[0].tolist())
     slow: Work = lambda: plain.performance(lists[0], rows, lists[1])  # noqa: E731
-    single: dict[str, Work] = {"python": slow, "numpy": work(analytics.table, one, market)}
-    batch: dict[str, Work] = {"python": slow, "numpy": work(analytics.table, many, markets)}
+    single: dict[str, Work] = {"python": slow, "numpy": work(analytics.measure, one, market)}
+    batch: dict[str, Work] = {"python": slow, "numpy": work(analytics.measure, many, markets)}
     if compiled.AVAILABLE:
         single["numba"] = work(analytics_kernels.table, one, market)
         batch["numba"] = work(analytics_kernels.table, many, markets)
@@ -89,19 +89,24 @@ def of_risk(prices: Prices) -> list[Case]:
     year = prices.last(253)
     scenarios = risk.Scenarios.of(year.closes[1:] / year.closes[:-1] - 1)
     held = np.array([portfolio.quantities for portfolio in demo_portfolios(prices).values()])[:2]
-    row = risk.weigh(held, prices.closes[-1], np.full(2, 1e6))[0][0].tolist()
-    one, many = held[:1], np.repeat(held, BATCH // 2, axis=0)
+    cash = np.full(2, 1e6)
+    weights, _ = risk.weigh(held, prices.closes[-1], cash)
+    row = weights[0].tolist()
     returns, mean, covariance = (part.tolist() for part in (scenarios.returns, scenarios.mean, scenarios.covariance))
     slow: Work = lambda: plain.risk(row, returns, mean, covariance, CONFIDENCE)  # noqa: E731
 
-    def work(assess: Callable[..., object], quantities: np.ndarray) -> Work:
-        cash = np.full(len(quantities), 1e6)
-        return lambda: assess(scenarios, quantities, prices.closes[-1], cash, CONFIDENCE)
+    def model(weights: np.ndarray) -> Work:
+        return lambda: (risk.exposure(weights), risk.tail_risk(scenarios, weights, CONFIDENCE))
 
-    single: dict[str, Work] = {"python": slow, "numpy": work(risk.assess, one)}
-    batch: dict[str, Work] = {"python": slow, "numpy": work(risk.assess, many)}
+    def kernel(quantities: np.ndarray, cash: np.ndarray) -> Work:
+        """It weighs the portfolio too."""
+        return lambda: risk_kernels.assess(scenarios, quantities, prices.closes[-1], cash, CONFIDENCE)
+
+    single: dict[str, Work] = {"python": slow, "numpy": model(weights[:1])}
+    batch: dict[str, Work] = {"python": slow, "numpy": model(np.repeat(weights, BATCH // 2, axis=0))}
     if compiled.AVAILABLE:
-        single["numba"], batch["numba"] = work(risk_kernels.assess, one), work(risk_kernels.assess, many)
+        single["numba"] = kernel(held[:1], cash[:1])
+        batch["numba"] = kernel(np.repeat(held, BATCH // 2, axis=0), np.repeat(cash, BATCH // 2))
     return [
         Case("risk, one check", single, most={"numpy": 0.03, "numba": 0.03}),
         Case("risk, each of 64", batch, BATCH, {"python": BATCH}),
