@@ -8,7 +8,7 @@ from engines.analytics.model import DAYS, ROOT, ROUNDING, TAIL, TOO_LOW, TOO_SHO
 from engines.base.compiled import compiled
 from engines.base.kernels import keep_smallest
 
-NO_FLOWS = np.empty((0, 0))
+NO_FLOWS = np.empty((1, 0))
 
 
 def table(values: Floats, benchmark: Floats, flows: Floats | None = None, risk_free: float = 0.0) -> Floats:
@@ -26,7 +26,7 @@ def _fill(values: Floats, flows: Floats, benchmark: Floats, rate: float, found: 
     n = values.shape[1] - 1
     returns, worst = np.empty(n), np.empty(int(TAIL * (n - 1)) + 2)
     for row in range(len(values)):
-        pnl = _fill_returns(values[row], flows[row] if len(flows) else NO_FLOWS[:, 0], returns)
+        pnl = _fill_returns(values[row], flows[row if len(flows) > 1 else 0], returns)
         keep_smallest(returns, worst)
         var, cvar = _tail(worst, n)
         growth, short, deepest, wins = _course(returns, rate)

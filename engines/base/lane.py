@@ -33,7 +33,7 @@ class HotLane:
     """The hot routes of one engine, and their whole replies."""
 
     def __init__(self, routes: Iterable[Route], lifecycle: Lifecycle, metrics: Metrics, replica: str) -> None:
-        self._routes = {_address(route): route for route in routes if route.hot and not route.stored}
+        self._routes = {_address(route): route for route in routes if route.hot and not (route.slow or route.stored)}
         self._lifecycle = lifecycle
         self._metrics = metrics
         self._marks = b"\r\n%b: %b\r\n%b: " % (REPLICA, replica.encode(), TIME)
