@@ -76,8 +76,8 @@ def of_analytics(prices: Prices) -> list[Case]:
     single: dict[str, Work] = {"python": slow, "numpy": work(analytics.measure, one, market)}
     batch: dict[str, Work] = {"python": slow, "numpy": work(analytics.measure, many, markets)}
     if compiled.AVAILABLE:
-        single["numba"] = work(analytics_kernels.measure, one, market)
-        batch["numba"] = work(analytics_kernels.measure, many, markets)
+        single["numba"] = work(analytics_kernels.table, one, market)
+        batch["numba"] = work(analytics_kernels.table, many, markets)
     return [
         Case("analytics, one portfolio", single, most={"numpy": 0.1, "numba": 0.1}),
         Case("analytics, each of 64", batch, BATCH, {"python": BATCH}),
@@ -89,16 +89,24 @@ def of_risk(prices: Prices) -> list[Case]:
     year = prices.last(253)
     scenarios = risk.Scenarios.of(year.closes[1:] / year.closes[:-1] - 1)
     held = np.array([portfolio.quantities for portfolio in demo_portfolios(prices).values()])[:2]
-    weights, _ = risk.weigh(held, prices.closes[-1], np.full(2, 1e6))
-    one, many = weights[:1], np.repeat(weights, BATCH // 2, axis=0)
-    row, returns = one[0].tolist(), scenarios.returns.tolist()
-    mean, covariance = scenarios.mean.tolist(), scenarios.covariance.tolist()
+    cash = np.full(2, 1e6)
+    weights, _ = risk.weigh(held, prices.closes[-1], cash)
+    row = weights[0].tolist()
+    returns, mean, covariance = (part.tolist() for part in (scenarios.returns, scenarios.mean, scenarios.covariance))
     slow: Work = lambda: plain.risk(row, returns, mean, covariance, CONFIDENCE)  # noqa: E731
-    single: dict[str, Work] = {"python": slow, "numpy": lambda: risk.assess(scenarios, one, CONFIDENCE)}
-    batch: dict[str, Work] = {"python": slow, "numpy": lambda: risk.assess(scenarios, many, CONFIDENCE)}
+
+    def model(weights: np.ndarray) -> Work:
+        return lambda: (risk.exposure(weights), risk.tail_risk(scenarios, weights, CONFIDENCE))
+
+    def kernel(quantities: np.ndarray, cash: np.ndarray) -> Work:
+        """It weighs the portfolio too."""
+        return lambda: risk_kernels.assess(scenarios, quantities, prices.closes[-1], cash, CONFIDENCE)
+
+    single: dict[str, Work] = {"python": slow, "numpy": model(weights[:1])}
+    batch: dict[str, Work] = {"python": slow, "numpy": model(np.repeat(weights, BATCH // 2, axis=0))}
     if compiled.AVAILABLE:
-        single["numba"] = lambda: risk_kernels.assess(scenarios, one, CONFIDENCE)
-        batch["numba"] = lambda: risk_kernels.assess(scenarios, many, CONFIDENCE)
+        single["numba"] = kernel(held[:1], cash[:1])
+        batch["numba"] = kernel(np.repeat(held, BATCH // 2, axis=0), np.repeat(cash, BATCH // 2))
     return [
         Case("risk, one check", single, most={"numpy": 0.03, "numba": 0.03}),
         Case("risk, each of 64", batch, BATCH, {"python": BATCH}),

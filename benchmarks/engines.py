@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/engines.py [--rounds N] [--section compute|app|http]... [--json FILE]
 
-compute: plain Python, numpy and numba, in this process. app: one request inside the application, without a socket.
+compute: plain Python, numpy and numba, in this process. app: one request inside the server, without a socket.
 http: an engine on core 0 and wrk on core 1, with 16 connections; of all seconds the one counts in which a request cost
 the engine's processor least. It is that cost which is held against the rate that a core has to serve, and beside it
 stands that of uvicorn alone.
@@ -83,7 +83,7 @@ def compute_section(found: Sequence[Case], times: Mapping[str, Mapping[str, Sequ
 
 
 def app(rounds: int) -> Section:
-    """One request inside the application, without sockets: what the fast lane saves, whatever else runs here."""
+    """One request inside the server, from bytes to bytes, without sockets: what the hot lane saves."""
     times: dict[str, list[float]] = {}
     for what, load in LOADS.items():
         for way in ways_of(load):
@@ -99,7 +99,7 @@ def app_section(times: Mapping[str, Sequence[float]]) -> Section:
         shipped = least[f"{what.partition(',')[0]}, {LANES[0]}"]
         rows.append((what, f"{seconds * 1e6:.1f}", f"{seconds / shipped:.2f}"))
     values = {what: list(found) for what, found in times.items()}
-    return Section("app", table(("inside the application, least", "us", "ratio"), rows), (), values)
+    return Section("app", table(("inside the server, least", "us", "ratio"), rows), (), values)
 
 
 def http(rounds: int) -> Section:

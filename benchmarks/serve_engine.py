@@ -3,20 +3,24 @@
     python benchmarks/serve_engine.py lane|routes|dict|bare ENGINE PRICES serve PORT
     python benchmarks/serve_engine.py lane|routes|dict|bare ENGINE PRICES time METHOD PATH < BODY
 
-The second prints the microseconds of one request inside the application, without a socket: the least of many timings.
+The second prints the microseconds of one request inside the server, from bytes to bytes without a socket: the least of
+many timings.
 
-lane is what ships. routes is the same application without the fast lane. dict is FastAPI as its tutorial has it: a
+lane is what ships. routes is the same without the hot lane. dict is FastAPI as its tutorial has it: a
 handler that returns a dictionary, a body that pydantic reads, and the same numbers from the same model. bare reads the
 body and sends as many bytes as the engine would: the server's own cost.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib
 import socket
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +28,19 @@ import msgspec
 import uvloop
 from fastapi import FastAPI
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # not this folder, where `engines` is a script
 
-from engines.base.app import create_api, create_app
-from engines.base.asgi import Instrument, read_body, send_body
+from engines.base.app import create_app
+from engines.base.asgi import read_body, send_body
 from engines.base.engine import Call, Engine
+from engines.base.lane import HotLane, HotProtocol
 from engines.base.lifecycle import Lifecycle, Phase
 from engines.base.metrics import Metrics
-from engines.base.portfolios import Portfolio, Position, quantities_of
+from engines.base.portfolios import Position, quantities_of
 from engines.base.server import EngineServer
 from engines.base.settings import Settings
 
@@ -69,8 +75,8 @@ def tutorial(engine: Any) -> FastAPI:
         quantities = quantities_of(
             [Position(lot.symbol, lot.quantity) for lot in proposal.positions], engine._columns, "positions"
         )
-        portfolio = Portfolio(portfolio_id, portfolio_id, quantities, proposal.cash)
-        return dictionary(engine._assess([engine._subject(portfolio, 0.95, "positions")])[0])
+        subject = engine._subject(portfolio_id, quantities, proposal.cash, 0.95, "positions")
+        return dictionary(engine._assess([subject])[0])
 
     @api.get("/health")
     async def health() -> dict[str, str]:
@@ -95,39 +101,57 @@ def bare(size: int) -> ASGIApp:
     return answer
 
 
-def application(way: str, engine: Engine, settings: Settings, lifecycle: Lifecycle) -> ASGIApp:
-    """The engine behind one of the four."""
+def application(way: str, engine: Engine, settings: Settings, lifecycle: Lifecycle, metrics: Metrics) -> ASGIApp:
+    """What answers."""
     if way == "bare":
         return bare(ANSWER[settings.engine])
     if way == "dict":
         return tutorial(engine)
-    if way == "routes":
-        metrics = Metrics(settings.engine, settings.replica)
-        return Instrument(create_api(engine, settings, lifecycle, metrics), lifecycle, metrics, settings.replica)
-    return create_app(engine, settings, lifecycle)
+    return create_app(engine, settings, lifecycle, metrics)
 
 
-async def least(app: ASGIApp, method: str, path: str, body: bytes) -> float:
+def protocol(way: str, engine: Engine, lifecycle: Lifecycle, metrics: Metrics) -> Callable[..., HttpToolsProtocol]:
+    """What reads the connections: what ships, or uvicorn's own."""
+    if way != "lane":
+        return HttpToolsProtocol
+    return partial(HotProtocol, HotLane(engine.routes(), lifecycle, metrics, "bench"))
+
+
+class Line(asyncio.Transport):
+    """A connection that keeps the first line of each reply, and tells when the body of one was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = asyncio.Event()
+        self.firsts: set[bytes] = set()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        head, _, body = bytes(data).partition(b"\r\n\r\n")
+        if head.startswith(b"HTTP/"):
+            self.firsts.add(head.partition(b"\r\n")[0])
+        if body or not head.startswith(b"HTTP/"):
+            self.sent.set()
+
+    def is_closing(self) -> bool:
+        return False
+
+
+async def least(server: EngineServer, request: bytes) -> float:
     """Seconds of one request, the least mean of `LOOPS` times `REQUESTS`."""
-    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"",
-             "headers": [(b"content-type", b"application/json")], "http_version": "1.1", "scheme": "http",
-             "root_path": "", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "asgi": {}}  # fmt: skip
-    statuses = set()
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Message) -> None:
-        statuses.add(message.get("status", 200))
-
-    times = []
+    server.config.load()
+    line, times = Line(), []
+    made: Any = server.config.http_protocol_class
+    connection = made(server.config, server.server_state, {})
+    connection.connection_made(line)
     for _ in range(LOOPS):
         started = time.perf_counter()
         for _ in range(REQUESTS):
-            await app(dict(scope), receive, send)
+            connection.data_received(request)
+            await line.sent.wait()
+            line.sent.clear()
         times.append((time.perf_counter() - started) / REQUESTS)
-    if statuses != {200}:
-        raise SystemExit(f"{method} {path}: answered with {statuses}")
+    if line.firsts != {b"HTTP/1.1 200 OK"}:
+        raise SystemExit(f"answered with {line.firsts}")
     return min(times)
 
 
@@ -135,16 +159,20 @@ def main(way: str, name: str, prices: str, what: str, *rest: str) -> None:
     """Serve until SIGTERM, or time one request."""
     port = int(rest[0]) if what == "serve" else 0
     settings = Settings(name, f"{name}-1", "bench", port, Path(prices), drain_seconds=0)
-    lifecycle = Lifecycle()
+    lifecycle, metrics = Lifecycle(), Metrics(name, settings.replica)
     engine = importlib.import_module(f"engines.{name}.service").create(settings)
-    app = application(way, engine, settings, lifecycle)
+    app = application(way, engine, settings, lifecycle, metrics)
+    server = EngineServer(app, protocol(way, engine, lifecycle, metrics), engine, lifecycle, 0)
     if what == "serve":
-        EngineServer(app, engine, lifecycle, 0).run([socket.create_server(("127.0.0.1", port))])
+        server.run([socket.create_server(("127.0.0.1", port))])
     else:
         engine.load()
         gc.freeze()  # as the server does
         lifecycle.phase = Phase.READY
-        print(uvloop.run(least(app, rest[0], rest[1], sys.stdin.buffer.read())) * 1e6)
+        body = sys.stdin.buffer.read()
+        said = "Host: bench", "Content-Type: application/json", f"Content-Length: {len(body)}"
+        head = "\r\n".join([f"{rest[0]} {rest[1]} HTTP/1.1", *said, "", ""]).encode()
+        print(uvloop.run(least(server, head + body)) * 1e6)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def setting(way: str) -> dict[str, str]:
 
 
 def inside(load: Load, way: str, prices: Path) -> float:
-    """Seconds of one item inside the application, without a socket: the least of many timings."""
+    """Seconds of one item inside the server, from bytes to bytes without a socket: the least of many timings."""
     words = [*command(load.engine, way, prices), "time", load.method, load.path]
     done = subprocess.run(
         words, input=body(load, prices), capture_output=True, text=True, cwd=ROOT, env=setting(way), check=False

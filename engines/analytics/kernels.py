@@ -1,54 +1,68 @@
-"""`model.measure`, compiled: the same definitions in two passes over each portfolio's days."""
+"""`model.table`, compiled: the same definitions in three passes over each portfolio's days."""
 
 import math
 
 import numpy as np
 
-from engines.analytics.model import DAYS, ROOT, ROUNDING, TAIL, Floats, Measures, returns_of
+from engines.analytics.model import DAYS, ROOT, ROUNDING, TAIL, TOO_LOW, TOO_SHORT, Floats, Measures
 from engines.base.compiled import compiled
+from engines.base.kernels import keep_smallest
 
-NO_FLOWS = np.empty((0, 0))
+NO_FLOWS = np.empty((1, 0))
 
 
-def measure(values: Floats, benchmark: Floats, flows: Floats | None = None, risk_free: float = 0.0) -> Measures:
-    """As `model.measure`; its first call in a process loads or compiles the kernel."""
-    returns = returns_of(values, flows)
-    if benchmark.shape != returns.shape:
-        benchmark = np.ascontiguousarray(np.broadcast_to(benchmark, returns.shape))
+def table(values: Floats, benchmark: Floats, flows: Floats | None = None, risk_free: float = 0.0) -> Floats:
+    """As `model.table`; its first call in a process loads or compiles the kernel."""
+    if values.shape[1] < 3:
+        raise ValueError(TOO_SHORT)
+    found = np.empty((len(values), len(Measures._fields)))
     rate = (1 + risk_free) ** (1 / DAYS) - 1
-    found = np.empty((len(Measures._fields), len(values)))
-    _fill(values, NO_FLOWS if flows is None else flows, returns, np.sort(returns, axis=1), benchmark, rate, found)
-    return Measures._make(found)
+    _fill(values, NO_FLOWS if flows is None else flows, benchmark, rate, found)
+    return found
 
 
 @compiled
-def _fill(
-    values: Floats, flows: Floats, returns: Floats, ordered: Floats, benchmark: Floats, rate: float, found: Floats
-) -> None:
-    for row in range(len(returns)):
-        pnl = values[row, -1] - values[row, 0]
-        if len(flows):
-            pnl -= flows[row].sum()
-        var, cvar = _tail(ordered[row])
-        growth, short, deepest, wins = _course(returns[row], rate)
-        mean, deviation, beta, market, active = _spread(returns[row], benchmark[row])
-        n = returns.shape[1]
+def _fill(values: Floats, flows: Floats, benchmark: Floats, rate: float, found: Floats) -> None:
+    n = values.shape[1] - 1
+    returns, worst = np.empty(n), np.empty(int(TAIL * (n - 1)) + 2)
+    for row in range(len(values)):
+        pnl = _fill_returns(values[row], flows[row if len(flows) > 1 else 0], returns)
+        keep_smallest(returns, worst)
+        var, cvar = _tail(worst, n)
+        growth, short, deepest, wins = _course(returns, rate)
+        mean, deviation, beta, market, active = _spread(returns, benchmark[row if len(benchmark) > 1 else 0])
         cagr = growth ** (DAYS / n) - 1
         alpha = (1 + (mean - rate) - beta * (market - rate)) ** DAYS - 1
-        found[0, row], found[1, row], found[2, row], found[3, row] = pnl, growth - 1, cagr, deviation * ROOT
-        found[4, row], found[5, row] = (mean - rate) / deviation * ROOT, (mean - rate) / _rooted(short / n) * ROOT
-        found[6, row], found[7, row], found[8, row], found[9, row] = deepest, cagr / deepest, var, cvar
-        found[10, row], found[11, row], found[12, row] = beta, alpha, active * ROOT
-        found[13, row], found[14, row] = (mean - market) / active * ROOT, wins / n
+        found[row, 0], found[row, 1], found[row, 2], found[row, 3] = pnl, growth - 1, cagr, deviation * ROOT
+        found[row, 4], found[row, 5] = (mean - rate) / deviation * ROOT, (mean - rate) / _rooted(short / n) * ROOT
+        found[row, 6], found[row, 7], found[row, 8], found[row, 9] = deepest, cagr / deepest, var, cvar
+        found[row, 10], found[row, 11], found[row, 12] = beta, alpha, active * ROOT
+        found[row, 13], found[row, 14] = (mean - market) / active * ROOT, wins / n
 
 
 @compiled
-def _tail(ordered: Floats) -> tuple[float, float]:
-    """VaR and CVaR of `model.tail_loss`, from returns in ascending order."""
-    place = TAIL * (len(ordered) - 1)
-    low = int(place)
-    quantile = ordered[low] + (place - low) * (ordered[low + 1] - ordered[low])
-    return -quantile, -ordered[: low + 1].sum() / (low + 1)
+def _fill_returns(values: Floats, flows: Floats, returns: Floats) -> float:
+    """The returns of `model.returns_of`; gives the profit without the flows."""
+    put_in = 0.0
+    for day in range(len(returns)):
+        if not values[day] > 0:
+            raise ValueError(TOO_LOW)
+        flow = flows[day] if len(flows) else 0.0
+        returns[day] = (values[day + 1] - flow) / values[day] - 1
+        put_in += flow
+    if not values[-1] > 0:
+        raise ValueError(TOO_LOW)
+    pnl: float = values[-1] - values[0] - put_in
+    return pnl
+
+
+@compiled
+def _tail(worst: Floats, n: int) -> tuple[float, float]:
+    """VaR and CVaR of `model.tail_loss`, from the smallest of n returns down to the one above the quantile."""
+    place = TAIL * (n - 1)
+    low = len(worst) - 2
+    above, below = worst[0], worst[1:].max()
+    return -(below + (place - low) * (above - below)), -(worst[1:].sum() / (low + 1))
 
 
 @compiled

@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 DAYS = 252
 TAIL = 0.05
 ROOT = math.sqrt(DAYS)
+TOO_SHORT = "at least three daily values are needed"
+TOO_LOW = "a portfolio's value must stay above zero"
 ROUNDING = 1e-14  # daily returns that differ by no more are the same one, rounded: a ratio over it would be noise
 
 
@@ -56,9 +58,9 @@ def returns_of(values: Floats, flows: Floats | None = None) -> Floats:
     or a value that is not positive, for no return is defined on it.
     """
     if values.shape[1] < 3:
-        raise ValueError("at least three daily values are needed")
+        raise ValueError(TOO_SHORT)
     if not values.min() > 0:
-        raise ValueError("a portfolio's value must stay above zero")
+        raise ValueError(TOO_LOW)
     ends = values[:, 1:] if flows is None else values[:, 1:] - flows
     returns: Floats = ends / values[:, :-1] - 1
     return returns
@@ -111,6 +113,12 @@ def measure(values: Floats, benchmark: Floats, flows: Floats | None = None, risk
     """
     with np.errstate(all="ignore"):
         return _measure(values, benchmark, flows, risk_free)
+
+
+def table(values: Floats, benchmark: Floats, flows: Floats | None = None, risk_free: float = 0.0) -> Floats:
+    """The measures of `measure`, in the order of `Measures`, as one row a portfolio (k, 15); raises as it does."""
+    measures = measure(values, benchmark, flows, risk_free)
+    return np.concatenate(measures).reshape(len(measures), -1).T  # numpy.stack takes several times as long
 
 
 def _measure(values: Floats, benchmark: Floats, flows: Floats | None, risk_free: float) -> Measures:

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from engines.analytics.events import Events
 from engines.analytics.examples import CALCULATE, PORTFOLIOS, PROCESS
-from engines.analytics.model import Floats, portfolio_values
+from engines.analytics.model import TOO_LOW, Floats, portfolio_values
 from engines.analytics.schema import Analyses, Analysis, Batch, Held, Item, Performance, Portfolios
 from engines.base import compiled
 from engines.base.books import PortfolioBook, PriceBook
@@ -20,15 +20,14 @@ from engines.base.problem import invalid, unknown
 from engines.base.settings import Settings
 
 if compiled.AVAILABLE:
-    from engines.analytics.kernels import measure
+    from engines.analytics.kernels import table
 else:
-    from engines.analytics.model import measure
+    from engines.analytics.model import table
 
 BLOCK = 32  # rows at once: larger temporary arrays are mapped anew for every operation, and cost twice as much
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(NamedTuple):
     """One portfolio's numbers, ready for the model: values (n + 1,), flows (n,), benchmark returns (n,)."""
 
     id: str
@@ -36,6 +35,17 @@ class Series:
     flows: Floats | None
     benchmark: Floats
     risk_free: float
+    field: str  # of the request, which a problem of it names
+
+
+class Owned(NamedTuple):
+    """A portfolio of shares (m,) by column, and cash."""
+
+    id: str
+    quantities: Sequence[float] | Floats
+    cash: float
+    risk_free: float
+    field: str  # of the request, which a problem of it names
 
 
 class Analytics:
@@ -57,7 +67,7 @@ class Analytics:
         self._held.load(prices, self._bus.replicated)
         self._columns = {symbol: column for column, symbol in enumerate(prices.symbols)}
         self._reprice()
-        measure(np.array([[1.0, 2.0, 1.0]]), np.zeros((1, 2)))  # loads the kernel, which no request shall wait for
+        table(np.array([[1.0, 2.0, 1.0]]), np.zeros((1, 2)))  # loads the kernel, which no request shall wait for
 
     def _reprice(self) -> None:
         self._priced = self._prices.changes
@@ -93,7 +103,8 @@ class Analytics:
 
     def analyse_held(self, portfolio: Portfolio) -> Analysis:
         """Raises Problem where its value does not stay above zero."""
-        return analyse([self._series(portfolio, "portfolio_id", 0.0)])[0]
+        held = Owned(portfolio.id, portfolio.quantities, portfolio.cash, 0.0, "portfolio_id")
+        return analyse(self._series([held]))[0]
 
     def portfolios(self, _: Call) -> Portfolios:
         """The held portfolios"""
@@ -104,36 +115,52 @@ class Analytics:
         """Measures of the request's own portfolio, or of a batch of up to 1024"""
         request: Item | list[Item] = call.read(Item | Batch)
         if isinstance(request, Item):
-            return analyse([self._read(request, "")])[0]
-        results = analyse([self._read(item, f"[{place}].") for place, item in enumerate(request)])
+            return analyse(self._read([request], [""]))[0]
+        results = analyse(self._read(request, [f"[{place}]." for place in range(len(request))]))
         return Analyses(results=results, computations=len(results))
 
-    def _read(self, item: Item, field: str) -> Series:
+    def _read(self, items: Sequence[Item], fields: Sequence[str]) -> list[Series]:
+        """The series of the items, in their order; those that are given as positions are valued all at once."""
+        read = [self._owned(item, field) or _valued(item, field) for item, field in zip(items, fields, strict=True)]
+        owned = [one for one in read if isinstance(one, Owned)]
+        series = iter(self._series(owned)) if owned else iter(())
+        return [next(series) if isinstance(one, Owned) else one for one in read]
+
+    def _owned(self, item: Item, field: str) -> Owned | None:
+        """The item, if it is given as positions."""
         if (item.positions is None) == (item.values is None):
             raise invalid("give either 'positions' or 'values'", f"{field}values")
-        if item.positions is not None:
-            for name in ("flows", "benchmark"):
-                if getattr(item, name) is not None:
-                    raise invalid("goes with 'values', not with 'positions'", f"{field}{name}")
-            quantities = quantities_of(item.positions, self._columns, f"{field}positions")
-            portfolio = Portfolio(item.id, item.id, quantities, item.cash)
-            return self._series(portfolio, f"{field}positions", item.risk_free)
-        values = np.array(item.values)
-        days = len(values) - 1
-        flows = None if item.flows is None else _daily(item.flows, days, f"{field}flows")
-        if flows is not None and not (values[1:] > flows).all():
-            raise invalid("a flow is not below the value of its day", f"{field}flows")
-        none = np.full(days, np.nan)
-        benchmark = none if item.benchmark is None else _daily(item.benchmark, days, f"{field}benchmark")
-        return Series(item.id, values, flows, benchmark, item.risk_free)
+        if item.positions is None:
+            return None
+        if item.flows is not None or item.benchmark is not None:
+            name = "benchmark" if item.flows is None else "flows"
+            raise invalid("goes with 'values', not with 'positions'", f"{field}{name}")
+        field = f"{field}positions"
+        return Owned(item.id, quantities_of(item.positions, self._columns, field), item.cash, item.risk_free, field)
 
-    def _series(self, portfolio: Portfolio, field: str, risk_free: float) -> Series:
+    def _series(self, owned: Sequence[Owned]) -> list[Series]:
+        """Their daily values over the last year, all at once."""
         if self._priced != self._prices.changes:
             self._reprice()
-        values = portfolio_values(portfolio.quantities[None, :], self._year.closes, np.array([portfolio.cash]))[0]
-        if values.min() <= 0:
-            raise invalid("the portfolio's value does not stay above zero", field)
-        return Series(portfolio.id, values, None, self._market, risk_free)
+        if len(owned) == 1:  # in one dimension, which takes half the time
+            values = [self._year.closes @ owned[0].quantities + owned[0].cash]
+        else:
+            quantities, cash = np.array([one.quantities for one in owned]), np.array([one.cash for one in owned])
+            values = list(portfolio_values(quantities, self._year.closes, cash))
+        rows = zip(owned, values, strict=True)
+        return [Series(one.id, row, None, self._market, one.risk_free, one.field) for one, row in rows]
+
+
+def _valued(item: Item, field: str) -> Series:
+    """The item that is given as daily values."""
+    values = np.array(item.values)
+    days = len(values) - 1
+    flows = None if item.flows is None else _daily(item.flows, days, f"{field}flows")
+    if flows is not None and not (values[1:] > flows).all():
+        raise invalid("a flow is not below the value of its day", f"{field}flows")
+    none = np.full(days, np.nan)
+    benchmark = none if item.benchmark is None else _daily(item.benchmark, days, f"{field}benchmark")
+    return Series(item.id, values, flows, benchmark, item.risk_free, f"{field}values")
 
 
 def analyse(series: Sequence[Series]) -> list[Analysis]:
@@ -154,18 +181,18 @@ def analyse(series: Sequence[Series]) -> list[Analysis]:
 def _measure(series: Sequence[Series]) -> list[Analysis]:
     """The measures of series of one length and one rate, all with flows or all without."""
     flows = [one.flows for one in series if one.flows is not None]
-    measures = measure(
-        _stack([one.values for one in series]),
-        _stack([one.benchmark for one in series]),
-        _stack(flows) if flows else None,
-        series[0].risk_free,
-    )
+    values, benchmarks = _stack([one.values for one in series]), _stack([one.benchmark for one in series])
+    try:
+        found = table(values, benchmarks, _stack(flows) if flows else None, series[0].risk_free)
+    except ValueError as error:
+        if str(error) != TOO_LOW:
+            raise
+        if len(series) == 1:
+            raise invalid("the portfolio's value does not stay above zero", series[0].field) from None
+        return [_measure([one])[0] for one in series]  # the first that has a wrong one is told
     days = len(series[0].benchmark)
-    rows = zip(*(column.tolist() for column in measures), strict=True)  # msgspec writes what is not finite as null
-    return [
-        Analysis(portfolio_id=one.id, days=days, performance=Performance(*row))
-        for one, row in zip(series, rows, strict=True)
-    ]
+    rows = found.tolist()  # msgspec writes what is not finite as null
+    return [Analysis(one.id, days, Performance(*row)) for one, row in zip(series, rows, strict=True)]
 
 
 def _stack(rows: Sequence[Floats]) -> Floats:

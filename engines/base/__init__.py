@@ -1,1 +1,1 @@
-"""What every engine shares: settings, health, metrics, routes, the fast lane, the server and the bundled prices."""
+"""What every engine shares: settings, health, metrics, routes, the hot lane, the server and the bundled prices."""

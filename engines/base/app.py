@@ -1,4 +1,4 @@
-"""The application of one engine: FastAPI with the engine's routes, /health and /metrics, behind the ASGI layers."""
+"""The application of one engine: FastAPI with the engine's routes, /health and /metrics, behind the instruments."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from engines.base.asgi import CLIENT_CLOSED, FastLane, Instrument, internal_error, read_body
+from engines.base.asgi import CLIENT_CLOSED, Instrument, internal_error, read_body
 from engines.base.engine import Call, Engine, Route, answer
 from engines.base.lifecycle import Health, Lifecycle, Phase
 from engines.base.metrics import CONTENT_TYPE, Metrics
@@ -21,15 +21,14 @@ from engines.base.problem import MEDIA_TYPE, Problem
 from engines.base.settings import Settings
 
 
-def create_app(engine: Engine, settings: Settings, lifecycle: Lifecycle) -> ASGIApp:
-    """The whole application: instruments, then the fast lane, then FastAPI with everything declared."""
-    metrics = Metrics(settings.engine, settings.replica, lifecycle.bus)
+def create_app(engine: Engine, settings: Settings, lifecycle: Lifecycle, metrics: Metrics) -> ASGIApp:
+    """The whole application: it serves every route, the hot ones too."""
     api = create_api(engine, settings, lifecycle, metrics)
-    return Instrument(FastLane(api, engine.routes(), metrics), lifecycle, metrics, settings.replica)
+    return Instrument(api, lifecycle, metrics, settings.replica)
 
 
 def create_api(engine: Engine, settings: Settings, lifecycle: Lifecycle, metrics: Metrics) -> FastAPI:
-    """FastAPI alone: it serves every route, the hot ones too."""
+    """FastAPI alone."""
     api = FastAPI(title=f"nautilus {settings.engine}", version=settings.version)
     _declare_errors(api)
 

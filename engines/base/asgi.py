@@ -1,20 +1,19 @@
-"""Pure ASGI layers in front of FastAPI: instruments around everything, and a fast lane for the hot routes."""
+"""The pure ASGI layer in front of FastAPI: instruments around everything."""
 
 import logging
-from collections.abc import Iterable
 from http import HTTPStatus
 from time import perf_counter_ns
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engines.base.engine import Call, Route, answer
 from engines.base.lifecycle import Lifecycle, Phase
 from engines.base.metrics import Metrics
 from engines.base.problem import MEDIA_TYPE, Problem
 
 BODY_LIMIT = 32 * 1024 * 1024
 ALWAYS_ANSWERED = frozenset({"/health", "/metrics"})
+REPLICA, TIME = b"x-nautilus-replica", b"x-nautilus-time-us"  # the headers of every reply
 CLIENT_CLOSED = 499  # nginx's number for a caller that left before its answer: sent to nobody, but counted
 
 log = logging.getLogger("nautilus.engine")
@@ -43,49 +42,6 @@ async def send_body(send: Send, status: int, body: bytes, media_type: str) -> No
     await send({"type": "http.response.body", "body": body})
 
 
-class FastLane:
-    """Answers the hot routes without FastAPI's routing; everything that it does not know falls through."""
-
-    def __init__(self, app: ASGIApp, routes: Iterable[Route], metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-        self._routes = {(route.method, _prefix(route)): route for route in routes if route.hot}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = self._find(scope)
-        if found is None:
-            await self._app(scope, receive, send)
-            return
-        route, key = found
-        scope["route"] = route
-        try:
-            body = b"" if route.method == "GET" else await read_body(receive)
-            reply = await answer(route, Call(key, {}, body), self._metrics)
-        except Problem as problem:
-            await send_body(send, problem.status, problem.body(), MEDIA_TYPE)
-            return
-        except ClientDisconnect:
-            await send_body(send, CLIENT_CLOSED, b"", "text/plain")
-            return
-        await send_body(send, await route.status(), reply, route.media_type)
-
-    def _find(self, scope: Scope) -> tuple[Route, str] | None:
-        if scope["type"] != "http" or scope["query_string"]:
-            return None
-        path: str = scope["path"]
-        if route := self._routes.get((scope["method"], path)):
-            return route, ""
-        prefix, _, key = path.rpartition("/")
-        route = self._routes.get((scope["method"], f"{prefix}/{{}}"))
-        return (route, key) if route and key else None
-
-
-def _prefix(route: Route) -> str:
-    """'/process' as it is; '/risk/check/{portfolio_id}' as '/risk/check/{}'."""
-    head, brace, _ = route.path.partition("{")
-    return f"{head}{{}}" if brace else head
-
-
 class Instrument:
     """Around every request: the replica's headers, the measured time, the metrics, and the last resort for bugs."""
 
@@ -93,7 +49,7 @@ class Instrument:
         self._app = app
         self._lifecycle = lifecycle
         self._metrics = metrics
-        self._replica = (b"x-nautilus-replica", replica.encode())
+        self._replica = (REPLICA, replica.encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -128,7 +84,7 @@ class Instrument:
         await self._app(scope, receive, send)
 
     def _headers(self, elapsed_ns: int) -> list[tuple[bytes, bytes]]:
-        headers = [self._replica, (b"x-nautilus-time-us", b"%.1f" % (elapsed_ns / 1000))]
+        headers = [self._replica, (TIME, b"%.1f" % (elapsed_ns / 1000))]
         if self._lifecycle.phase is Phase.DRAINING:
             headers.append((b"connection", b"close"))  # so that callers move before the replica goes
         return headers

@@ -203,7 +203,7 @@ class PortfolioBook:
         if held is None:
             raise unknown("portfolio", fill.portfolio_id, "portfolio_id")
         lots = [*self._positions(held), Position(fill.symbol, fill.quantity)]
-        quantities = quantities_of(lots, self._columns, "symbol")
+        quantities = np.array(quantities_of(lots, self._columns, "symbol"))
         cash = held.cash - fill.quantity * fill.price
         after = Portfolio(held.id, held.name, quantities, cash)
         holding = Holding(self._positions(after) or [Position(fill.symbol, 0.0)], cash, held.name)
@@ -213,7 +213,7 @@ class PortfolioBook:
 
     def portfolio(self, id_: str, holding: Holding) -> Portfolio:
         """The portfolio that is written so. Raises Problem where it cannot be valued."""
-        quantities = quantities_of(holding.positions, self._columns, "positions")
+        quantities = np.array(quantities_of(holding.positions, self._columns, "positions"))
         if not quantities @ self._prices.current.closes[-1] + holding.cash > 0:
             raise invalid("the portfolio's equity (positions and cash) must be above zero", "positions")
         return Portfolio(id_, holding.name or id_, quantities, holding.cash)

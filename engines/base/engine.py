@@ -17,8 +17,7 @@ from engines.base.problem import Problem, from_validation
 JSON = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One request: the path's parameter (empty where it has none), the query and the body."""
 
     key: str
@@ -73,7 +72,7 @@ class Route:
     handler: Callable[[Call], Reply | bytes]
     reads: object = None
     replies: tuple[type[Reply], ...] = ()
-    hot: bool = False  # also answered by the fast lane
+    hot: bool = False  # also answered by the hot lane
     slow: bool = False  # takes milliseconds, so it runs beside the event loop
     media_type: str = JSON  # of a handler that answers with bytes
     examples: Mapping[str, Example] = field(default_factory=dict)
@@ -108,19 +107,20 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def answer(route: Route, call: Call, metrics: Metrics) -> bytes:
-    """The encoded reply: the one path of the fast lane and of FastAPI. Long work runs beside the event loop."""
-    if route.slow or len(call.body) > INLINE_BODY:
-        return await asyncio.to_thread(compute, route, call, metrics)
-    return compute(route, call, metrics)
+    """The encoded reply. Long work runs beside the event loop."""
+    beside = route.slow or len(call.body) > INLINE_BODY
+    reply, computations = await asyncio.to_thread(compute, route, call) if beside else compute(route, call)
+    metrics.computed(computations)
+    return reply
 
 
-def compute(route: Route, call: Call, metrics: Metrics) -> bytes:
-    """Run the route's handler, measure it and encode its reply; bytes are sent as they are."""
+def compute(route: Route, call: Call) -> tuple[bytes, int]:
+    """Run the route's handler, measure it and encode its reply (bytes are sent as they are); how much it computed."""
     started = perf_counter_ns()
     reply = route.handler(call)
-    if isinstance(reply, Computed):
-        reply.processing_time_ms = (perf_counter_ns() - started) / 1e6
-        if reply.computations is msgspec.UNSET:
-            reply.computations = 1
-        metrics.computed(reply.computations)
-    return reply if isinstance(reply, bytes) else _encode(reply)
+    if not isinstance(reply, Computed):
+        return reply if isinstance(reply, bytes) else _encode(reply), 0
+    reply.processing_time_ms = (perf_counter_ns() - started) / 1e6
+    if reply.computations is msgspec.UNSET:
+        reply.computations = 1
+    return _encode(reply), reply.computations

@@ -1,7 +1,6 @@
 """Positions as callers send them, and the demo portfolios, built from the bundled prices alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -34,15 +33,18 @@ class Holding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name | None = None
 
 
-def quantities_of(positions: Sequence[Position], columns: Mapping[str, int], field: str) -> Floats:
-    """Shares by column, several lots of one symbol added up; raises Problem 422 for symbols without a column."""
-    quantities = [0.0] * len(columns)  # single numbers of an array cost more to add to
+def quantities_of(positions: Sequence[Position], columns: Mapping[str, int], field: str) -> list[float]:
+    """Shares by column, several lots of one symbol added up; raises Problem 422 for symbols without a column.
+
+    Not an array: single numbers of one cost more to add to, and a batch makes one array of all its portfolios.
+    """
+    quantities = [0.0] * len(columns)
     try:
         for position in positions:
             quantities[columns[position.symbol]] += position.quantity
     except KeyError:
         raise Problem.of(_unpriced(positions, columns, field)) from None
-    return np.array(quantities)
+    return quantities
 
 
 def _unpriced(positions: Sequence[Position], columns: Mapping[str, int], field: str) -> list[Problem]:
@@ -53,8 +55,7 @@ def _unpriced(positions: Sequence[Position], columns: Mapping[str, int], field: 
     ]
 
 
-@dataclass(frozen=True)
-class Portfolio:
+class Portfolio(msgspec.Struct, frozen=True, eq=False):
     """Whole shares of the prices' symbols, short ones negative, and cash."""
 
     id: str

@@ -5,11 +5,14 @@ import logging
 import os
 import socket
 import sys
+from functools import partial
 from types import ModuleType
 
 from engines.base.app import create_app
 from engines.base.bus import BufferedMessageBusClient, Bus, NoBus
+from engines.base.lane import HotLane, HotProtocol
 from engines.base.lifecycle import Lifecycle
+from engines.base.metrics import Metrics
 from engines.base.server import EngineServer
 from engines.base.settings import Settings, SettingsError
 
@@ -27,13 +30,15 @@ def run() -> int:
     lifecycle = Lifecycle(bus)
     engine = service.create(settings)
     engine.join(bus)
-    app = create_app(engine, settings, lifecycle)
+    metrics = Metrics(settings.engine, settings.replica, bus)
+    app = create_app(engine, settings, lifecycle, metrics)
+    lane = HotLane(engine.routes(), lifecycle, metrics, settings.replica)
     try:
         listener = socket.create_server(("0.0.0.0", settings.port), backlog=BACKLOG)
     except OSError as error:
         print(f"engines.base: port {settings.port}: {error.strerror}", file=sys.stderr)
         return 3
-    server = EngineServer(app, engine, lifecycle, settings.drain_seconds)
+    server = EngineServer(app, partial(HotProtocol, lane), engine, lifecycle, settings.drain_seconds)
     server.run([listener])
     if server.failure is not None:
         log.error("the engine could not load its data", exc_info=server.failure)

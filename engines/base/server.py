@@ -5,6 +5,7 @@ import gc
 import logging
 import socket
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -22,10 +23,17 @@ log = logging.getLogger("nautilus.engine")
 class EngineServer(uvicorn.Server):
     """uvicorn, except that SIGTERM first makes /health answer 503 while everything is still served."""
 
-    def __init__(self, app: ASGIApp, engine: Engine, lifecycle: Lifecycle, drain_seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        protocol: Callable[..., asyncio.Protocol],
+        engine: Engine,
+        lifecycle: Lifecycle,
+        drain_seconds: float,
+    ) -> None:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=protocol,  # type: ignore[arg-type]  # uvicorn only calls it
             loop="uvloop",
             ws="none",
             lifespan="off",
@@ -65,6 +73,7 @@ class EngineServer(uvicorn.Server):
             self.should_exit = True
         else:
             gc.freeze()  # what is loaded stays: full collections would walk it and stall requests for 10 ms and more
+            gc.enable()
             self._lifecycle.phase = Phase.READY
             log.info("ready")
 

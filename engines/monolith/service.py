@@ -1,6 +1,6 @@
 """The monolith: the routes of every engine, each under its name, behind one port, one event loop and one GIL.
 
-The engines are the same, and so is what serves them: the fast lane, FastAPI, uvicorn. It exists to be measured.
+The engines are the same, and so is what serves them: the hot lane, FastAPI, uvicorn. It exists to be measured.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Limits on portfolios, the breaches of them, and the book that holds both."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from engines.base.fields import Name
+from engines.risk.model import FIGURES
 
 
 class Kind(StrEnum):
@@ -20,6 +21,9 @@ class Kind(StrEnum):
     HISTORICAL_VAR = "historical_var"
     PARAMETRIC_VAR = "parametric_var"
     HISTORICAL_ES = "historical_es"
+
+
+PLACES = {kind: FIGURES.index(kind) for kind in Kind}
 
 
 class Severity(StrEnum):
@@ -50,10 +54,6 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     threshold: float
     utilisation: float
     breached: bool
-
-    @property
-    def refuses(self) -> bool:
-        return self.breached and self.severity is Severity.CRITICAL
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -114,12 +114,12 @@ class LimitBook:
         self._limits = {id_: limit for id_, limit in self._limits.items() if id_ != limit_id}
         return known
 
-    def judge(self, portfolio_id: str, figures: Mapping[str, float]) -> list[Verdict]:
-        """Every active limit that applies to the portfolio, in the order in which they were set."""
+    def judge(self, portfolio_id: str, figures: Sequence[float]) -> list[Verdict]:
+        """Every active limit that applies to the portfolio, in the order in which they were set; figures by FIGURES."""
         return [
-            _judge(limit, figures)
+            _judge(limit, figures[PLACES[limit.kind]])
             for limit in self._limits.values()
-            if limit.active and limit.portfolio_id in (None, portfolio_id)
+            if limit.active and (limit.portfolio_id is None or limit.portfolio_id == portfolio_id)
         ]
 
     def record(self, portfolio_id: str, verdicts: Sequence[Verdict]) -> None:
@@ -157,7 +157,12 @@ def _breach(portfolio_id: str, verdict: Verdict, now: datetime, before: Breach |
     )
 
 
-def _judge(limit: Limit, figures: Mapping[str, float]) -> Verdict:
-    value = figures[limit.kind]
-    utilisation = abs(value) / limit.threshold if limit.kind is Kind.NET_LEVERAGE else value / limit.threshold
+def approved(verdicts: Sequence[Verdict]) -> bool:
+    """No limit of severity critical is exceeded."""
+    return all(not verdict.breached or verdict.severity is not Severity.CRITICAL for verdict in verdicts)
+
+
+def _judge(limit: Limit, value: float) -> Verdict:
+    size = abs(value) if limit.kind is Kind.NET_LEVERAGE else value
+    utilisation = size / limit.threshold
     return Verdict(limit.id, limit.kind, limit.severity, value, limit.threshold, utilisation, utilisation > 1)

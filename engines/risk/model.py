@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 
+TOO_LOW = "the portfolio's equity (positions and cash) must be above zero"
 TINY = 1e-100  # added where only a portfolio without positions would divide zero by zero
 ROUNDING = 2.0**-50  # of each product that a variance is the sum of
 
@@ -43,6 +44,16 @@ class Scenarios:
         deviation: Floats = np.sqrt(self.covariance.diagonal())
         return deviation
 
+    @cached_property
+    def by_asset(self) -> Floats:
+        """The returns of each asset in a row (m, T)."""
+        return np.ascontiguousarray(self.returns.T)
+
+    @cached_property
+    def moments(self) -> Floats:
+        """Mean, deviation and covariance in rows (2 + m, m)."""
+        return np.vstack([self.mean, self.deviation, self.covariance])
+
 
 class Exposure(NamedTuple):
     """What the weights alone say, (k,) each; `largest` is the column of the largest position."""
@@ -64,6 +75,9 @@ class TailRisk(NamedTuple):
     component_var: Floats
 
 
+FIGURES = (*Exposure._fields, *TailRisk._fields[:-1], "equity")
+
+
 def weigh(quantities: Floats, prices: Floats, cash: Floats) -> tuple[Floats, Floats]:
     """Weights (k, m) and equity (k,), in currency.
 
@@ -72,8 +86,8 @@ def weigh(quantities: Floats, prices: Floats, cash: Floats) -> tuple[Floats, Flo
     """
     values = quantities * prices
     equity = np.add.reduce(values, axis=1) + cash
-    if not equity.min() > 0:
-        raise ValueError("the portfolio's equity (positions and cash) must be above zero")
+    if not np.minimum.reduce(equity) > 0:
+        raise ValueError(TOO_LOW)
     return values / equity[:, None], equity
 
 
@@ -133,9 +147,17 @@ def tail_risk(scenarios: Scenarios, weights: Floats, confidence: float) -> TailR
     return TailRisk(historical_var, historical_es, parametric_var, parametric_es, component)
 
 
-def assess(scenarios: Scenarios, weights: Floats, confidence: float) -> tuple[Exposure, TailRisk]:
-    """`exposure` and `tail_risk` of weights (k, m); ValueError for a confidence outside (0, 1)."""
-    return exposure(weights), tail_risk(scenarios, weights, confidence)
+def assess(
+    scenarios: Scenarios, quantities: Floats, prices: Floats, cash: Floats, confidence: float
+) -> tuple[Floats, Floats]:
+    """`exposure` and `tail_risk` of what `weigh` is given, one row a portfolio; raises ValueError as those do.
+
+    Gives the figures (k, 10), whose columns are named by `FIGURES`, and component VaR (k, m).
+    """
+    weights, equity = weigh(quantities, prices, cash)
+    *losses, component = tail_risk(scenarios, weights, confidence)
+    figures = np.concatenate((*exposure(weights), *losses, equity))
+    return figures.reshape(len(FIGURES), -1).T, component
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from engines.base.state import is_stored
 from engines.risk import examples
 from engines.risk.acknowledged import Acknowledgements
 from engines.risk.events import Events
-from engines.risk.limits import Limit, LimitBook
-from engines.risk.model import Floats, Scenarios
+from engines.risk.limits import Limit, LimitBook, approved
+from engines.risk.model import TOO_LOW, Floats, Scenarios
 from engines.risk.schema import (
     CONFIDENCE,
     Acknowledgement,
@@ -39,16 +39,15 @@ else:
     from engines.risk.model import assess
 
 LEVERAGE = 1e6  # beyond it the equity is the rounding of what was taken from what
-SHAPE = ("gross_leverage", "net_leverage", "concentration", "largest", "herfindahl")
-TAIL = ("historical_var", "historical_es", "parametric_var", "parametric_es")
 
 
 class Subject(NamedTuple):
-    """One portfolio, ready for the model: values (m,) of its scenarios' columns, and equity, in currency."""
+    """One portfolio, ready for the model: shares (m,) of its scenarios' columns, their prices (m,), and cash."""
 
     id: str
-    values: Floats
-    equity: float
+    quantities: Sequence[float] | Floats
+    prices: Floats
+    cash: float
     columns: Sequence[str]
     scenarios: Scenarios
     confidence: float
@@ -134,8 +133,7 @@ class Risk:
             return self.check(call)
         proposal = call.read(Proposal)
         quantities = quantities_of(proposal.positions, self._columns, "positions")
-        portfolio = Portfolio(call.key, call.key, quantities, proposal.cash)
-        return self._assess([self._subject(portfolio, proposal.confidence, "positions")])[0]
+        return self._assess([self._subject(call.key, quantities, proposal.cash, proposal.confidence, "positions")])[0]
 
     def limits(self, _: Call) -> Limits:
         """The limits"""
@@ -205,7 +203,8 @@ class Risk:
             self._check(portfolio)
 
     def _check(self, portfolio: Portfolio) -> Assessment:
-        assessment = self._assess([self._subject(portfolio, CONFIDENCE, "portfolio_id")])[0]
+        held = self._subject(portfolio.id, portfolio.quantities, portfolio.cash, CONFIDENCE, "portfolio_id")
+        assessment = self._assess([held])[0]
         self._book.record(portfolio.id, assessment.limits)
         return assessment
 
@@ -216,25 +215,22 @@ class Risk:
             raise invalid("'values' and 'returns' go together", f"{field}returns")
         if item.positions is not None:
             quantities = quantities_of(item.positions, self._columns, f"{field}positions")
-            portfolio = Portfolio(item.id, item.id, quantities, item.cash)
-            return self._subject(portfolio, item.confidence, f"{field}positions")
+            return self._subject(item.id, quantities, item.cash, item.confidence, f"{field}positions")
         assert item.values is not None
         assert item.returns is not None
         if any(len(row) != len(item.values) for row in item.returns):
             raise invalid(f"every scenario needs {len(item.values)} returns, one per value", f"{field}returns")
-        values = np.array(item.values)
-        equity = _equity(values.sum().item() + item.cash, f"{field}values")
+        scenarios = Scenarios.of(np.array(item.returns))
         names = [str(column) for column in range(len(item.values))]
-        return Subject(
-            item.id, values, equity, names, Scenarios.of(np.array(item.returns)), item.confidence, f"{field}values"
-        )
+        worth = (item.values, np.ones(len(names)), item.cash)
+        return Subject(item.id, *worth, names, scenarios, item.confidence, f"{field}values")
 
-    def _subject(self, portfolio: Portfolio, confidence: float, field: str) -> Subject:
+    def _subject(
+        self, id_: str, quantities: Sequence[float] | Floats, cash: float, confidence: float, field: str
+    ) -> Subject:
         if self._priced != self._prices.changes:
             self._reprice()
-        equity = _equity(portfolio.quantities.dot(self._closes).item() + portfolio.cash, field)
-        values = portfolio.quantities * self._closes
-        return Subject(portfolio.id, values, equity, self._symbols, self._scenarios, confidence, field)
+        return Subject(id_, quantities, self._closes, cash, self._symbols, self._scenarios, confidence, field)
 
     def _assess(self, subjects: Sequence[Subject]) -> list[Assessment]:
         """Assess those that share scenarios and confidence together, and keep their order."""
@@ -249,42 +245,44 @@ class Risk:
         return [found[place] for place in range(len(subjects))]
 
 
-def _equity(equity: float, field: str) -> float:
-    """Positions and cash; raises Problem 422 where a weight of it would mean nothing."""
-    if not equity > 0:
-        raise invalid("the portfolio's equity (positions and cash) must be above zero", field)
-    return equity
-
-
 def _figures(subjects: Sequence[Subject], book: LimitBook) -> list[Assessment]:
-    """The assessments of subjects that share scenarios and confidence."""
-    if len(subjects) == 1:
-        weights = subjects[0].values[None, :] / subjects[0].equity
-    else:
-        weights = np.array([subject.values for subject in subjects])
-        weights /= np.array([[subject.equity] for subject in subjects])
-    shape, (*tail, components) = assess(subjects[0].scenarios, weights, subjects[0].confidence)
-    columns = (column.tolist() for column in (*shape, *tail))
-    return [
-        _assessment(subject, dict(zip(SHAPE + TAIL, row, strict=True)), parts, book)
-        for subject, parts, *row in zip(subjects, components.tolist(), *columns, strict=True)
-    ]
+    """The assessments of subjects that share prices, scenarios and confidence."""
+    first = subjects[0]
+    quantities, cash = [subject.quantities for subject in subjects], [subject.cash for subject in subjects]
+    try:
+        found = assess(first.scenarios, np.array(quantities), first.prices, np.array(cash), first.confidence)
+    except ValueError as error:
+        if str(error) != TOO_LOW:
+            raise
+        if len(subjects) == 1:
+            raise invalid(TOO_LOW, first.field) from None
+        return [_figures([subject], book)[0] for subject in subjects]  # the first that has none is told
+    figures, components = (part.tolist() for part in found)
+    return [_assessment(*row, book) for row in zip(subjects, figures, components, strict=True)]
 
 
-def _assessment(subject: Subject, figures: dict[str, Any], components: list[float], book: LimitBook) -> Assessment:
-    if figures["concentration"] > LEVERAGE:
+def _assessment(subject: Subject, figures: list[float], components: list[float], book: LimitBook) -> Assessment:
+    gross, net, concentration, largest, herfindahl, var, es, parametric_var, parametric_es, equity = figures
+    if concentration > LEVERAGE:
         raise invalid(f"a position is more than {LEVERAGE:.0f} times the equity", subject.field)
     verdicts = book.judge(subject.id, figures)
     shares = dict(zip(subject.columns, components, strict=True))
     return Assessment(
         portfolio_id=subject.id,
-        approved=not any(verdict.refuses for verdict in verdicts),
-        equity=subject.equity,
-        largest_position=subject.columns[figures.pop("largest")],
+        approved=approved(verdicts),
+        equity=equity,
+        gross_leverage=gross,
+        net_leverage=net,
+        concentration=concentration,
+        largest_position=subject.columns[int(largest)],
+        herfindahl=herfindahl,
         confidence=subject.confidence,
+        historical_var=var,
+        historical_es=es,
+        parametric_var=parametric_var,
+        parametric_es=parametric_es,
         component_var={name: loss for name, loss in shares.items() if loss} if 0.0 in components else shares,
         limits=verdicts,
-        **figures,
     )
 
 

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from engines.base.app import create_app
 from engines.base.engine import Engine
 from engines.base.lifecycle import Lifecycle, Phase
+from engines.base.metrics import Metrics
 from engines.base.prices import Prices, extract
 from engines.base.settings import Settings
 from tests.engines.redis_server import KINDS, Server
@@ -55,7 +56,8 @@ def client_of(engine: Engine, settings: Settings) -> Client:
     lifecycle = Lifecycle()
     engine.load()
     lifecycle.phase = Phase.READY
-    return Client(create_app(engine, settings, lifecycle), lifecycle)
+    metrics = Metrics(settings.engine, settings.replica)
+    return Client(create_app(engine, settings, lifecycle, metrics), lifecycle)
 
 
 @pytest.fixture(scope="session")

@@ -1,86 +1,19 @@
-"""Health, headers, metrics, the fast lane and errors, with an engine that is made for it."""
+"""Health, headers, metrics and errors, with an engine that is made for it."""
 
 import asyncio
-import re
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
-import httpx
 import msgspec
 import pytest
 from starlette.types import Message
 
 from engines.base import asgi
-from engines.base.app import create_api, create_app
-from engines.base.bus import Bus
-from engines.base.engine import INLINE_BODY, Call, Computed, Reply, Route
-from engines.base.lifecycle import Lifecycle, Phase
-from engines.base.metrics import Metrics
-from engines.base.problem import unknown
+from engines.base.engine import INLINE_BODY
+from engines.base.lifecycle import Phase
 from engines.base.settings import Settings
+from tests.engines.adder import Adder, Sum
 from tests.engines.conftest import Client, client_of
-
-
-class Sum(Computed):
-    """What the numbers add up to, and the thread that did it."""
-
-    total: float
-    thread: str
-
-
-class Word(Reply):
-    """One word."""
-
-    word: str
-
-
-class Adder:
-    """Adds numbers, fast or slowly, and fails on request."""
-
-    def join(self, bus: Bus) -> None:
-        """No engine of a bus."""
-
-    def load(self) -> None:
-        self.word = "loaded"
-
-    def routes(self) -> Sequence[Route]:
-        return (
-            Route("POST", "/process", self.add, reads=list[float], replies=(Sum,), hot=True),
-            Route("POST", "/slow", self.add, reads=list[float], replies=(Sum,), slow=True),
-            Route("GET", "/words/{word}", self.say, replies=(Word,), hot=True),
-            Route("GET", "/state", self.state, replies=(Word,)),
-            Route("PUT", "/kept", self.keep, replies=(Word,), hot=True, stored=self.is_stored),
-            Route("GET", "/bug", self.fail, hot=True),
-            Route("GET", "/plain-bug", self.fail),
-        )
-
-    def add(self, call: Call) -> Sum:
-        """Add the numbers"""
-        numbers = call.read(list[float])
-        return Sum(total=sum(numbers), thread=threading.current_thread().name, computations=len(numbers))
-
-    def say(self, call: Call) -> Word:
-        """Say the word"""
-        if call.key == "secret":
-            raise unknown("word", call.key, "word")
-        return Word(word=call.key)
-
-    def state(self, call: Call) -> Word:
-        """Say what was loaded, or what was asked"""
-        return Word(word=call.query.get("word", self.word))
-
-    def keep(self, call: Call) -> Word:
-        """Keep the word"""
-        self.word = call.read(str)
-        return Word(word=self.word)
-
-    async def is_stored(self) -> bool:
-        return self.word != "away"
-
-    def fail(self, _: Call) -> Word:
-        """Fail"""
-        raise RuntimeError("a bug with a secret in it")
 
 
 @pytest.fixture
@@ -91,13 +24,6 @@ def settings(settings_for: Callable[[str], Settings]) -> Settings:
 @pytest.fixture
 def client(settings: Settings) -> Client:
     return client_of(Adder(), settings)
-
-
-def without_time(reply: httpx.Response) -> tuple[int, list[tuple[str, str]], str]:
-    """Everything of a reply but the measured time, which may also change the length."""
-    body = re.sub(r'("processing_time_ms":)[\d.e-]+', r"\1-", reply.text)
-    headers = [pair for pair in reply.headers.items() if pair[0] not in ("x-nautilus-time-us", "content-length")]
-    return reply.status_code, headers, body
 
 
 def test_health_says_what_the_replica_is(client: Client) -> None:
@@ -142,71 +68,6 @@ def test_the_time_is_measured(client: Client, monkeypatch: pytest.MonkeyPatch) -
     ticks = iter([1_000_000, 1_234_500, 9_000_000])
     monkeypatch.setattr(asgi, "perf_counter_ns", lambda: next(ticks))
     assert client.get("/words/a").headers["x-nautilus-time-us"] == "234.5"
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("GET", "/words/a", None),
-        ("GET", "/words/%C3%BC%20b", None),
-        ("GET", "/words/secret", None),
-        ("GET", "/words/", None),
-        ("GET", "/words", None),
-        ("GET", "/words/a/b", None),
-        ("POST", "/words/a", b""),
-        ("GET", "/words/a?x=1", None),
-        ("POST", "/process", b"[1,2,3]"),
-        ("POST", "/process", b'["a"]'),
-        ("POST", "/process", b"[1,"),
-        ("POST", "/process", b""),
-        ("GET", "/process", None),
-        ("DELETE", "/process", None),
-        ("HEAD", "/words/a", None),
-        ("PUT", "/kept", b'"here"'),
-        ("PUT", "/kept", b'"away"'),
-        ("GET", "/bug", None),
-        ("GET", "/state?word=b", None),
-    ],
-)
-def test_the_fast_lane_replies_as_fastapi_does(settings: Settings, method: str, path: str, body: bytes | None) -> None:
-    engine, lifecycle, metrics = Adder(), Lifecycle(phase=Phase.READY), Metrics("adder", "adder-1")
-    engine.load()
-    api = create_api(engine, settings, lifecycle, metrics)
-    plain = Client(asgi.Instrument(api, lifecycle, metrics, settings.replica), lifecycle)
-    full = Client(create_app(engine, settings, lifecycle), lifecycle)
-    replies = [without_time(client.request(method, path, content=body)) for client in (plain, full)]
-    assert replies[0] == replies[1]
-
-
-@pytest.mark.parametrize(("word", "status"), [("here", 200), ("away", 202)])
-def test_a_write_that_is_only_kept_is_202_in_the_fast_lane_too(client: Client, word: str, status: int) -> None:
-    assert client.request("PUT", "/kept", json=word).status_code == status
-
-
-def test_the_fast_lane_is_taken_by_hot_routes_alone() -> None:
-    reached = []
-
-    async def behind(scope: Any, _receive: Any, send: Any) -> None:
-        reached.append(f"{scope['method']} {scope['path']}")
-        await asgi.send_body(send, 200, b"", "text/plain")
-
-    client = Client(asgi.FastLane(behind, Adder().routes(), Metrics("adder", "adder-1")), Lifecycle())
-    client.get("/words/a")
-    client.post("/process", [1])
-    assert reached == []
-    for path in ("/words/a?x=1", "/words/", "/state", "/health", "/words/a/b"):
-        client.get(path)
-    client.post("/slow", [1])
-    client.post("/words/a")
-    assert reached == [
-        "GET /words/a",
-        "GET /words/",
-        "GET /state",
-        "GET /health",
-        "GET /words/a/b",
-        "POST /slow",
-        "POST /words/a",
-    ]
 
 
 @pytest.mark.parametrize("path", ["/bug", "/plain-bug"])

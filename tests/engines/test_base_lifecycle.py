@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from engines.base.app import create_app
 from engines.base.bus import Bus
 from engines.base.engine import Route
 from engines.base.lifecycle import Lifecycle, Phase
+from engines.base.metrics import Metrics
 from engines.base.server import EngineServer
 from engines.base.settings import Settings
 
@@ -46,7 +48,8 @@ def settings(settings_for: Callable[[str], Settings]) -> Settings:
 async def serving(engine: Waiting, settings: Settings) -> AsyncIterator[tuple[EngineServer, Lifecycle, str]]:
     """A server that listens in this event loop, until the block is left; it must end by itself then."""
     lifecycle = Lifecycle()
-    server = EngineServer(create_app(engine, settings, lifecycle), engine, lifecycle, drain_seconds=600)
+    app = create_app(engine, settings, lifecycle, Metrics(settings.engine, settings.replica))
+    server = EngineServer(app, HttpToolsProtocol, engine, lifecycle, drain_seconds=600)
     listener = socket.create_server(("127.0.0.1", 0))
     running = asyncio.create_task(server.serve([listener]))
     yield server, lifecycle, f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from engines.base.app import create_app
 from engines.base.bus import BufferedMessageBusClient
 from engines.base.lifecycle import Lifecycle, Phase
+from engines.base.metrics import Metrics
 from engines.base.settings import Settings
 from engines.risk.limits import DEFAULTS
 from tests.engines.redis_server import Server, until
@@ -51,7 +52,9 @@ async def member(server: Server, settings: Settings) -> Member:
     lifecycle = Lifecycle(bus)
     engine = importlib.import_module(f"engines.{settings.engine}.service").create(settings)
     engine.join(bus)
-    transport = httpx.ASGITransport(create_app(engine, settings, lifecycle))
+    transport = httpx.ASGITransport(
+        create_app(engine, settings, lifecycle, Metrics(settings.engine, settings.replica, bus))
+    )
     engine.load()
     await bus.start()
     lifecycle.phase = Phase.READY

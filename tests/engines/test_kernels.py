@@ -54,7 +54,7 @@ def test_performance(year: Prices, held: Floats, with_flows: bool, benchmarks: s
     benchmark = {"one": market, "each": np.repeat(market, len(held), axis=0), "none": np.full((1, 252), np.nan)}
     given = (values, benchmark[benchmarks], flows, 0.03)
     for name, found, expected in zip(
-        analytics.Measures._fields, analytics_kernels.measure(*given), analytics.measure(*given), strict=True
+        analytics.Measures._fields, analytics_kernels.table(*given).T, analytics.table(*given).T, strict=True
     ):
         assert_close(found, expected, err_msg=name)
 
@@ -63,7 +63,7 @@ def test_performance(year: Prices, held: Floats, with_flows: bool, benchmarks: s
 @settings(deadline=None)
 def test_performance_of_any_returns(returns: Floats) -> None:
     values = 100 * np.concatenate([np.ones((len(returns), 1)), analytics.wealth_of(returns)], axis=1)
-    pairs = zip(analytics_kernels.measure(values, -returns), analytics.measure(values, -returns), strict=True)
+    pairs = zip(analytics_kernels.table(values, -returns).T, analytics.table(values, -returns).T, strict=True)
     for name, (found, expected) in zip(analytics.Measures._fields, pairs, strict=True):
         if name not in ("sharpe", "sortino", "beta", "alpha", "information_ratio", "calmar"):  # over nearly zero
             np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9, err_msg=name)
@@ -71,19 +71,20 @@ def test_performance_of_any_returns(returns: Floats) -> None:
 
 def test_performance_of_what_does_not_move() -> None:
     flat = (np.full((1, 10), 100.0), np.full((1, 9), np.nan))
-    for found, expected in zip(analytics_kernels.measure(*flat), analytics.measure(*flat), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(analytics_kernels.table(*flat), analytics.table(*flat))
 
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
 def test_risk(year: Prices, held: Floats, confidence: float) -> None:
-    weights, _ = risk.weigh(held, year.closes[-1], np.full(len(held), 1e6))
-    weights[0] = 0
+    quantities, cash = held.copy(), np.full(len(held), 1e6)
+    quantities[0] = 0
     scenarios = risk.Scenarios.of(year.closes[1:] / year.closes[:-1] - 1)
-    found, expected = (module.assess(scenarios, weights, confidence) for module in (risk_kernels, risk))
-    for part, model in zip(found, expected, strict=True):
-        for name, one, other in zip(model._fields, part, model, strict=True):
-            assert_close(one, other, err_msg=name)
+    (found, components), (expected, parts) = (
+        module.assess(scenarios, quantities, year.closes[-1], cash, confidence) for module in (risk_kernels, risk)
+    )
+    for name, one, other in zip(risk.FIGURES, found.T, expected.T, strict=True):
+        assert_close(one, other, err_msg=name)
+    assert_close(components, parts)
 
 
 def test_factors(prices: Prices) -> None:
@@ -111,28 +112,35 @@ def test_factors_of_a_stock_that_was_not_traded_and_of_a_market_that_only_grows(
 
 def test_performance_of_growth_without_a_ripple() -> None:
     steady = (100 * 1.01 ** np.arange(61.0)[None, :], np.full((1, 60), 0.01))
-    for found, expected in zip(analytics_kernels.measure(*steady), analytics.measure(*steady), strict=True):
-        np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
-        np.testing.assert_allclose(found[np.isfinite(found)], expected[np.isfinite(found)], rtol=1e-9, atol=1e-14)
+    found, expected = analytics_kernels.table(*steady), analytics.table(*steady)
+    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+    np.testing.assert_allclose(found[np.isfinite(found)], expected[np.isfinite(found)], rtol=1e-9, atol=1e-14)
 
 
 def test_risk_of_a_hedge(year: Prices) -> None:
     returns = year.closes[1:, :2] / year.closes[:-1, :2] - 1
     scenarios = risk.Scenarios.of(np.column_stack([returns, returns @ [0.3, 0.7]]))
-    _, tail = risk_kernels.assess(scenarios, np.array([[0.3, 0.7, -1.0]]), 0.95)
-    np.testing.assert_array_equal(tail.component_var[0], [-0.3, -0.7, 1.0] * scenarios.mean)
+    weights = np.array([[0.3, 0.7, -1.0]])
+    _, component = risk_kernels.assess(scenarios, weights, np.ones(3), np.ones(1), 0.95)
+    np.testing.assert_array_equal(component[0], [-0.3, -0.7, 1.0] * scenarios.mean)
 
 
-@pytest.mark.parametrize("kernel", [analytics_kernels.measure, analytics.measure])
+@pytest.mark.parametrize("kernel", [analytics_kernels.table, analytics.table])
 def test_values_without_a_return_are_refused(kernel: Callable[[Floats, Floats], object]) -> None:
     with pytest.raises(ValueError, match="above zero"):
         kernel(np.array([[1.0, 0.0, 2.0]]), np.zeros((1, 2)))
 
 
 @pytest.mark.parametrize("kernel", [risk_kernels.assess, risk.assess])
-def test_an_impossible_confidence_is_refused(kernel: Callable[[risk.Scenarios, Floats, float], object]) -> None:
+def test_an_impossible_confidence_is_refused(kernel: Callable[..., object]) -> None:
     with pytest.raises(ValueError, match="confidence"):
-        kernel(risk.Scenarios.of(np.eye(2)), np.ones((1, 2)), 1.0)
+        kernel(risk.Scenarios.of(np.eye(2)), np.ones((1, 2)), np.ones(2), np.ones(1), 1.0)
+
+
+@pytest.mark.parametrize("kernel", [risk_kernels.assess, risk.assess])
+def test_a_portfolio_without_equity_is_refused(kernel: Callable[..., object]) -> None:
+    with pytest.raises(ValueError, match="above zero"):
+        kernel(risk.Scenarios.of(np.eye(2)), np.ones((1, 2)), np.ones(2), np.array([-2.0]), 0.95)
 
 
 @pytest.mark.parametrize("kernel", [factor_kernels.factors, factor.factors])

@@ -4,13 +4,13 @@ from engines.base.state import State
 from engines.risk.acknowledged import Acknowledgements
 from engines.risk.limits import LimitBook
 from engines.risk.schema import Acknowledgement
+from tests.engines.test_risk_limits import figures
 
-CALM = {"gross_leverage": 1.0, "concentration": 0.1, "historical_var": 0.01}
 SEEN = Acknowledgement("p", "single-name-concentration", "desk", "by Friday")
 
 
 def check(book: LimitBook, concentration: float) -> None:
-    book.record("p", book.judge("p", {**CALM, "concentration": concentration}))
+    book.record("p", book.judge("p", figures(concentration=concentration)))
 
 
 def test_an_acknowledged_breach_stays_so_until_it_closes() -> None:
