@@ -6,24 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.base.bus.buffer import PriorityBuffer, Queued
-from engines.base.bus.messages import Outgoing
-from engines.base.bus.topics import Priority
+from engines.base.bus.topics import Priority, Route
 
 PRIORITIES = st.lists(st.sampled_from(Priority), max_size=60)
 
 
-def message(number: int) -> Outgoing:
-    return Outgoing(b"stream", b"%d" % number, b"topic", b"0", b"{}")
+def message(priority: Priority, number: int) -> Queued:
+    return Route(priority, b"stream", b"topic"), number, 0, b"{}"
 
 
 def numbers(batch: list[Queued]) -> list[tuple[Priority, int]]:
-    return [(priority, int(message.id)) for priority, message in batch]
+    return [(route.priority, number) for route, number, *_ in batch]
 
 
 def filled(priorities: list[Priority], capacity: int) -> PriorityBuffer:
     buffer = PriorityBuffer(capacity)
     for number, priority in enumerate(priorities):
-        buffer.put(priority, message(number))
+        buffer.put(message(priority, number))
     return buffer
 
 

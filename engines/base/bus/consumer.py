@@ -11,11 +11,11 @@ from redis.exceptions import ResponseError
 
 from engines.base.bus.counters import Counters
 from engines.base.bus.janitor import Janitor
-from engines.base.bus.link import Argument, Command, Script, Wire
 from engines.base.bus.messages import Effect, Malformed, Message, Publish, Put
 from engines.base.bus.options import BusOptions
 from engines.base.bus.replication import CHANGES, KEPT_CHANGES, NUMBER, refresh
 from engines.base.bus.subscriptions import Subscriptions
+from engines.base.bus.wire import Argument, Command, Script, Wire
 from engines.base.state import State
 
 BATCH = 128
