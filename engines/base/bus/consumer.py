@@ -5,8 +5,9 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from time import monotonic, time
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from redis.exceptions import ResponseError
 
 from engines.base.bus.counters import Counters
@@ -27,7 +28,7 @@ TRIES = 20  # on fresh state, before a message is left for later
 log = logging.getLogger("nautilus.bus")
 
 
-class Delivery(NamedTuple):
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """One message as it was given to this consumer."""
 
     stream: bytes
@@ -35,7 +36,7 @@ class Delivery(NamedTuple):
     message: Message
 
 
-class Handled(NamedTuple):
+class Handled(msgspec.Struct, frozen=True):
     """A message whose handler has run, what shall happen because of it, and how a commit is told so."""
 
     delivery: Delivery
