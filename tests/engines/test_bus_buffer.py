@@ -12,7 +12,7 @@ PRIORITIES = st.lists(st.sampled_from(Priority), max_size=60)
 
 
 def message(priority: Priority, number: int) -> Queued:
-    return Route(priority, b"stream", b"topic"), number, 0, b"{}"
+    return Route(priority, "stream", "topic"), number, 0, b"{}"
 
 
 def numbers(batch: list[Queued]) -> list[tuple[Priority, int]]:

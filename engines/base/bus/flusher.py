@@ -2,12 +2,13 @@
 
 import logging
 
+import msgspec
 from redis.exceptions import ResponseError
 
 from engines.base.bus.buffer import PriorityBuffer, Queued
 from engines.base.bus.counters import Counters
 from engines.base.bus.options import BusOptions
-from engines.base.bus.wire import Argument, Bell, Script, Wire
+from engines.base.bus.wire import Bell, Script, Wire
 
 BATCH = 512
 FOR_GOOD = (b"WRONGTYPE", b"ERR")  # refusals that no later try can change
@@ -23,9 +24,10 @@ class Flusher:
         self._options = options
         self._buffer = buffer
         self._counters = counters
+        self._encode = msgspec.msgpack.Encoder().encode
         self._stopping = False
         self._bell = bell
-        self._token = token.encode()  # before the number of a message: its id
+        self._token = token  # before the number of a message: its id
 
     def stop(self) -> None:
         """The session ends when the buffer is empty."""
@@ -45,15 +47,20 @@ class Flusher:
                 await wire.idle(self._bell, self._options.health_monitoring)
 
     async def _write(self, wire: Wire, batch: list[Queued]) -> None:
-        words: list[Argument] = []
-        for (_, stream, topic), number, at, payload in batch:
-            words += (stream, b"%b-%x" % (self._token, number), topic, at // 1000, payload)
+        command = wire.script(Script.PUBLISH, (), self._options.retained, self._pack(batch))
         try:
-            refusals = await wire.call(*wire.script(Script.PUBLISH, (), self._options.retained, *words))
+            refusals = await wire.call(*command)
         except BaseException:
             self._buffer.restore(batch)
             raise
         self._judge(batch, dict(zip(refusals[::2], refusals[1::2], strict=True)))
+
+    def _pack(self, batch: list[Queued]) -> bytes:
+        """One argument, as five for each message cost three times as much to write."""
+        words: list[str] = []
+        for (_, stream, topic), number, at, payload in batch:
+            words += (stream, f"{self._token}-{number:x}", topic, str(at // 1000), payload.decode())
+        return self._encode(words)
 
     def _judge(self, batch: list[Queued], refusals: dict[int, bytes]) -> None:
         """A refused message fails alone: for good, or it is kept and its refusal is raised."""
@@ -62,7 +69,7 @@ class Flusher:
             route = batch[place][0]
             if reason.startswith(FOR_GOOD):
                 self._buffer.discard(route.priority)
-                log.error("%s cannot be published: %s", route.topic.decode(), reason.decode())
+                log.error("%s cannot be published: %s", route.topic, reason.decode())
             else:
                 kept.append(batch[place])
         stored = len(batch) - len(refusals)

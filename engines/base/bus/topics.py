@@ -41,15 +41,15 @@ class Route(NamedTuple):
     """Where the messages of a topic go."""
 
     priority: Priority
-    stream: bytes
-    topic: bytes
+    stream: str
+    topic: str
 
 
 class Routes(dict[str, Route]):
     """The route of each topic, from one look where it is known; raises TopicError for what is no topic."""
 
     def __missing__(self, topic: str) -> Route:
-        route = Route(priority(check_topic(topic)), stream(topic).encode(), topic.encode())
+        route = Route(priority(check_topic(topic)), stream(topic), topic)
         if len(self) < KNOWN:
             self[topic] = route
         return route
