@@ -1,7 +1,10 @@
 """The buffer keeps what matters most, in order, and counts what it loses."""
 
+import sys
+import threading
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +69,41 @@ def test_a_message_that_can_never_be_stored_is_a_lost_one() -> None:
     buffer.settle(1)
     buffer.discard(Priority.HIGH)
     assert (len(buffer), buffer.dropped[Priority.HIGH]) == (0, 1)
+
+
+@pytest.mark.parametrize("capacity", [1, 7, 100, 1000])
+def test_threads_that_fill_it_find_the_bound_and_no_message_is_lost_uncounted(capacity: int) -> None:
+    buffer = PriorityBuffer(capacity)
+    stored: list[Queued] = []
+    filling = threading.Event()
+
+    def fill(thread: int) -> None:
+        for number in range(3000):
+            buffer.put(message(Priority((thread + number) % 4), thread * 3000 + number))
+
+    def drain() -> None:
+        while not filling.is_set():
+            batch = buffer.take(50)
+            assert len(batch) <= capacity
+            buffer.restore(batch[30:])
+            buffer.settle(len(batch[:30]))
+            stored.extend(batch[:30])
+
+    threads = [threading.Thread(target=fill, args=[thread]) for thread in range(4)]
+    drainer = threading.Thread(target=drain)
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in (*threads, drainer):
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(buffer) <= capacity
+        filling.set()
+        drainer.join()
+    finally:
+        sys.setswitchinterval(usual)
+    left = buffer.take(capacity + 1)
+    kept = [number for _, number in numbers(stored + left)]
+    assert len(left) <= capacity
+    assert len(set(kept)) == len(kept) == 4 * 3000 - sum(buffer.dropped.values())
