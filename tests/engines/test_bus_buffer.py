@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -107,3 +108,27 @@ def test_threads_that_fill_it_find_the_bound_and_no_message_is_lost_uncounted(ca
     kept = [number for _, number in numbers(stored + left)]
     assert len(left) <= capacity
     assert len(set(kept)) == len(kept) == 4 * 3000 - sum(buffer.dropped.values())
+
+
+class Interrupted(PriorityBuffer):
+    """While it is being sorted, just before it tells how much room there is, another thread puts something."""
+
+    intruder: threading.Thread | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_room" and self.intruder is not None and not self._arrived and not self.intruder.ident:
+            self.intruder.start()
+            self.intruder.join(0.2)  # it ends in this time if nothing holds it up
+        super().__setattr__(name, value)
+
+
+def test_whoever_comes_while_it_is_sorted_finds_the_bound_too() -> None:
+    buffer = Interrupted(2)
+    buffer.put(message(Priority.LOW, 1))
+    buffer.take(0)
+    buffer.put(message(Priority.LOW, 2))
+    buffer.intruder = threading.Thread(target=buffer.put, args=[message(Priority.LOW, 3)])
+    buffer.take(0)
+    buffer.intruder.join()
+    assert len(buffer) == 2
+    assert (numbers(buffer.take(3)), buffer.dropped[Priority.LOW]) == ([(Priority.LOW, 2), (Priority.LOW, 3)], 1)

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from redis.exceptions import InvalidResponse, ResponseError
@@ -114,6 +115,28 @@ def test_whoever_has_work_is_heard_from_any_thread() -> None:
 
     asyncio.run(story())
     assert sorted(done) == sorted(4 * [*range(2000)])
+
+
+class Interrupted(Bell):
+    """Rung by another thread whenever somebody has just found it silent."""
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name == "silent" and found:
+            ringer = threading.Thread(target=self.ring)
+            ringer.start()
+            ringer.join()
+        return found
+
+
+def test_a_bell_that_rings_before_the_wait_has_begun_is_heard() -> None:
+    async def story() -> None:
+        bell = Interrupted()
+        bell.listen()
+        async with asyncio.timeout(5):
+            await bell.wait(asyncio.get_running_loop().create_future())
+
+    asyncio.run(story())
 
 
 @pytest.mark.usefixtures("hasty")
