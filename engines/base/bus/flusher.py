@@ -43,7 +43,7 @@ class Flusher:
                 await self._write(wire, batch)
             elif self._stopping:
                 return
-            else:
+            if len(batch) < BATCH and not self._stopping:
                 await wire.idle(self._bell, self._options.health_monitoring)
 
     async def _write(self, wire: Wire, batch: list[Queued]) -> None:

@@ -7,7 +7,6 @@ import msgspec
 
 from engines.base.bus.topics import check_topic, stream
 
-
 FIELDS = [b"i", b"t", b"a", b"d"]  # of an entry, as they are written
 
 
