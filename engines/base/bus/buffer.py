@@ -14,7 +14,8 @@ class PriorityBuffer:
     When it is full the OLDEST message of the LOWEST priority makes room, and is counted. A batch that was taken stays
     counted until it is settled, and goes back in front of its queues when it is returned.
 
-    What is put arrives in one line, without a lock, as long as there is room; whoever holds the lock sorts it.
+    What is put arrives in one line, without a lock, as long as there is room: whoever appends last sees all of it.
+    Whoever holds the lock sorts it into the queues.
     """
 
     def __init__(self, capacity: int) -> None:

@@ -48,7 +48,6 @@ class BufferedMessageBusClient:
         self._routes = Routes()
         self._encode = msgspec.json.Encoder().encode
         self._buffer = PriorityBuffer(options.capacity)
-        self._put = self._buffer.put
         self._bell = Bell()
         self._subscriptions = Subscriptions()
         self._links: list[Link] = []
@@ -83,7 +82,7 @@ class BufferedMessageBusClient:
             self.counters.rejected += 1
             log.error("%r cannot be published: %s", topic, error)
             return False
-        taken = self._put((route, next(self._numbers), time_ns(), body))
+        taken = self._buffer.put((route, next(self._numbers), time_ns(), body))
         if self._bell.silent:
             self._bell.ring()
         return taken
