@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engines.base.bus import BufferedMessageBusClient, BusOptions, Effect, Message, Publish, link
+from engines.base.bus import BufferedMessageBusClient, BusOptions, Effect, Message, Publish, wire
 from engines.base.bus.topics import Priority
 from engines.base.state import State
 from tests.engines.redis_server import KINDS, Server, until
@@ -217,7 +217,7 @@ def test_nothing_that_is_published_raises() -> None:
 def test_a_redis_that_has_fallen_silent_is_found_out_and_what_is_published_waits(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "HEALTH_SECONDS", 0.05)
+    monkeypatch.setattr(wire, "HEALTH_SECONDS", 0.05)
 
     async def story() -> None:
         state = State()
@@ -242,7 +242,7 @@ def test_a_redis_that_has_fallen_silent_is_found_out_and_what_is_published_waits
 def test_without_health_monitoring_an_idle_connection_is_left_alone(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "HEALTH_SECONDS", 0.02)
+    monkeypatch.setattr(wire, "HEALTH_SECONDS", 0.02)
 
     def last_command(bus: BufferedMessageBusClient) -> str:
         name = f"{bus._name}-publisher"

@@ -15,19 +15,16 @@ from engines.base.bus.consumer import Consumer
 from engines.base.bus.counters import Counters
 from engines.base.bus.flusher import Flusher
 from engines.base.bus.interface import BusState
-from engines.base.bus.link import Link, Wire
-from engines.base.bus.messages import Outgoing
+from engines.base.bus.link import Link
 from engines.base.bus.options import BusOptions
 from engines.base.bus.replication import Replicator
 from engines.base.bus.subscriptions import Handler, Subscriptions
-from engines.base.bus.topics import Priority, TopicError, check_topic, priority
-from engines.base.bus.topics import stream as stream_of
+from engines.base.bus.topics import Priority, Routes, TopicError
+from engines.base.bus.wire import Bell, Wire
 from engines.base.state import State
 
 URGENT = (Priority.CRITICAL, Priority.HIGH)  # read on a connection of their own
 FLUSH_SECONDS = 3.0  # that a stop may take
-KNOWN = 10_000  # topics whose stream and priority are remembered
-
 
 log = logging.getLogger("nautilus.bus")
 
@@ -46,13 +43,13 @@ class BufferedMessageBusClient:
         self._options = options
         self._group = group
         self._name = f"{replica}-{token}"
-        self._ids = f"{token}-".encode()
+        self._token = token
         self._numbers = count(1)  # one step of it is one operation: threads publish too
-        self._known: dict[str, tuple[Priority, bytes, bytes]] = {}
+        self._routes = Routes()
         self._encode = msgspec.json.Encoder().encode
         self._buffer = PriorityBuffer(options.capacity)
+        self._bell = Bell()
         self._subscriptions = Subscriptions()
-        self._flusher: Flusher | None = None
         self._links: list[Link] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stops: list[Callable[[], None]] = []
@@ -79,23 +76,16 @@ class BufferedMessageBusClient:
     def publish(self, topic: str, payload: Any) -> bool:
         """Buffer a message; never waits, never raises. False says that it is lost, which is counted."""
         try:
-            level, stream, name = self._known.get(topic) or self._learn(topic)
+            route = self._routes[topic]
             body = self._encode(payload)
         except (TopicError, TypeError, ValueError, msgspec.MsgspecError) as error:
             self.counters.rejected += 1
             log.error("%r cannot be published: %s", topic, error)
             return False
-        id_, at = self._ids + b"%x" % next(self._numbers), b"%d" % (time_ns() // 1000)
-        taken = self._buffer.put(level, Outgoing(stream, id_, name, at, body))
-        if self._flusher is not None:
-            self._flusher.notify()
+        taken = self._buffer.put((route, next(self._numbers), time_ns(), body))
+        if self._bell.silent:
+            self._bell.ring()
         return taken
-
-    def _learn(self, topic: str) -> tuple[Priority, bytes, bytes]:
-        known = priority(check_topic(topic)), stream_of(topic).encode(), topic.encode()
-        if len(self._known) < KNOWN:
-            self._known[topic] = known
-        return known
 
     def subscribe(self, pattern: str, handler: Handler) -> None:
         """Hand each message of this pattern to one replica of the group; before `start`. Raises TopicError."""
@@ -103,8 +93,8 @@ class BufferedMessageBusClient:
 
     async def start(self) -> None:
         """Begin; returns when the replicated state is loaded, or as soon as it is known that it cannot be."""
-        self._flusher = Flusher(self._options, self._buffer, self.counters)
-        self._begin(Link(self._options, f"{self._name}-publisher"), self._flusher.session, self._flusher.stop)
+        flusher = Flusher(self._options, self._buffer, self._bell, self._token, self.counters)
+        self._begin(Link(self._options, f"{self._name}-publisher"), flusher.session, flusher.stop)
         await self._replicate()
         for name, chosen in (("urgent", URGENT), ("other", set(Priority) - set(URGENT))):
             if (some := self._subscriptions.among(chosen)).streams:

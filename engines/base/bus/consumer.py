@@ -5,17 +5,18 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from time import monotonic, time
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from redis.exceptions import ResponseError
 
 from engines.base.bus.counters import Counters
 from engines.base.bus.janitor import Janitor
-from engines.base.bus.link import Argument, Command, Script, Wire
 from engines.base.bus.messages import Effect, Malformed, Message, Publish, Put
 from engines.base.bus.options import BusOptions
 from engines.base.bus.replication import CHANGES, KEPT_CHANGES, NUMBER, refresh
 from engines.base.bus.subscriptions import Subscriptions
+from engines.base.bus.wire import Argument, Command, Script, Wire
 from engines.base.state import State
 
 BATCH = 128
@@ -27,7 +28,7 @@ TRIES = 20  # on fresh state, before a message is left for later
 log = logging.getLogger("nautilus.bus")
 
 
-class Delivery(NamedTuple):
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """One message as it was given to this consumer."""
 
     stream: bytes
@@ -35,7 +36,7 @@ class Delivery(NamedTuple):
     message: Message
 
 
-class Handled(NamedTuple):
+class Handled(msgspec.Struct, frozen=True):
     """A message whose handler has run, what shall happen because of it, and how a commit is told so."""
 
     delivery: Delivery

@@ -6,9 +6,9 @@ from time import monotonic
 from typing import Any
 
 from engines.base.bus.counters import Counters
-from engines.base.bus.link import Argument, Script, Wire
 from engines.base.bus.options import BusOptions
 from engines.base.bus.topics import DEAD_LETTERS
+from engines.base.bus.wire import Argument, Script, Wire
 
 PAGE = 200
 KEPT_LETTERS = 10_000

@@ -7,6 +7,8 @@ import msgspec
 
 from engines.base.bus.topics import check_topic, stream
 
+FIELDS = [b"i", b"t", b"a", b"d"]  # of an entry, as they are written
+
 
 class Outgoing(NamedTuple):
     """One message as it is written: the stream of its family, then the values of its fields."""
@@ -22,7 +24,7 @@ class Malformed(ValueError):
     """An entry of a stream that this bus has not written."""
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message as it is read; `at` is when it was published, in microseconds since the epoch."""
 
     id: str
@@ -37,12 +39,16 @@ class Message(NamedTuple):
     @classmethod
     def of(cls, fields: list[bytes]) -> "Message":
         """Read the fields of an entry, in any order; raises Malformed."""
-        keys_and_values = iter(fields)
-        values = dict(zip(keys_and_values, keys_and_values, strict=True))
         try:
-            return cls(values[b"i"].decode(), values[b"t"].decode(), int(values[b"a"]), values[b"d"])
+            id_, topic, at, payload = fields[1::2] if fields[::2] == FIELDS else _in_order(fields)
+            return cls(id_.decode(), topic.decode(), int(at), payload)
         except (KeyError, ValueError) as error:
             raise Malformed(f"not a message of this bus: {error!r}") from None
+
+
+def _in_order(fields: list[bytes]) -> list[bytes]:
+    found = dict(zip(fields[::2], fields[1::2], strict=True))
+    return [found[name] for name in FIELDS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ import asyncio
 import logging
 from time import time
 
-from engines.base.bus.link import Argument, Link, Script, Wire
+from engines.base.bus.link import Link
 from engines.base.bus.options import BusOptions
+from engines.base.bus.wire import Argument, Bell, Script, Wire
 from engines.base.state import Entry, Key, State
 
 HASHES = "nautilus:state:"  # before the kind: field by field 'version document'
@@ -28,21 +29,20 @@ class Replicator:
         self._options = options
         self.follower = Link(options, f"{replica}-state")
         self.writer = Link(options, f"{replica}-writes")
-        self._written = asyncio.Event()
+        self._written = Bell()
         self._confirmed = asyncio.Condition()
-        self._loop = asyncio.get_running_loop()
         self._number = 0
         self._stopping = False
         self.loaded = asyncio.Event()
 
     def notify(self) -> None:
         """Something was written; from any thread."""
-        self._loop.call_soon_threadsafe(self._written.set)
+        self._written.ring()
 
     def stop(self) -> None:
         """Both sessions end, the writer after it has stored what is kept."""
         self._stopping = True
-        self._written.set()
+        self._written.ring()
 
     async def stored(self) -> bool:
         """Whether everything written until now is stored; waits at most PATIENCE, and not at all without Redis."""
@@ -64,6 +64,7 @@ class Replicator:
         """Store what this replica has written; it is kept until Redis has confirmed it."""
         try:
             while True:
+                self._written.listen()
                 if pending := self._state.pending(BATCH):
                     if -2 in await wire.call(*commit_of(wire, pending)):
                         log.error("Redis refuses to store some of %s: is a key of another type in the way?", [*pending])
@@ -73,7 +74,6 @@ class Replicator:
                     return
                 else:
                     await wire.idle(self._written, self._monitored)
-                    self._written.clear()
         finally:
             self.writer.up = False
             await self._wake_waiters()
@@ -94,7 +94,7 @@ class Replicator:
                 found[kind, key.decode()] = entry.version
                 self._state.learn(kind, key.decode(), *entry)
         self._state.compare(found)
-        self._written.set()
+        self._written.ring()
         self._number = int(number or 0)
         self.loaded.set()
         last: bytes = newest[0][0] if newest else b"0-0"

@@ -2,6 +2,7 @@
 
 import re
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Priority(IntEnum):
@@ -25,6 +26,7 @@ FAMILIES = {
 STREAMS = "nautilus:bus:"  # before the family: the stream that holds its messages
 DEAD_LETTERS = "nautilus:dead-letters"
 LONGEST = 250
+KNOWN = 10_000  # topics whose route is remembered
 _WORD = r"[A-Za-z0-9_@:=-]+"
 _TOPIC = re.compile(rf"[a-z][a-z0-9_-]*(?:\.{_WORD})+")
 _PATTERN = re.compile(rf"[a-z][a-z0-9_-]*(?:\.(?:{_WORD}|\*))*\.(?:{_WORD}|\*\*?)")
@@ -33,6 +35,24 @@ _OTHER = re.compile(r"[^A-Za-z0-9_@:=-]")
 
 class TopicError(ValueError):
     """A topic or a pattern that is none."""
+
+
+class Route(NamedTuple):
+    """Where the messages of a topic go."""
+
+    priority: Priority
+    stream: str
+    topic: str
+
+
+class Routes(dict[str, Route]):
+    """The route of each topic, from one look where it is known; raises TopicError for what is no topic."""
+
+    def __missing__(self, topic: str) -> Route:
+        route = Route(priority(check_topic(topic)), stream(topic), topic)
+        if len(self) < KNOWN:
+            self[topic] = route
+        return route
 
 
 def check_topic(topic: str) -> str:
