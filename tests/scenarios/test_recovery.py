@@ -23,7 +23,7 @@ def test_all_replicas_killed_at_once_come_back_behind_their_own_ports(fleet: Wor
         eventually(lambda: whole(fleet, load, killed))
     unmixed(fleet, load)
     assert before <= fleet.ids("alpha") | fleet.ids("beta")
-    fleet.settled()
+    recovered(fleet)
 
 
 @both_modes
@@ -37,7 +37,7 @@ def test_a_replica_that_is_killed_costs_no_request_that_may_be_repeated(fleet: W
             eventually(lambda killed=killed: not killed.items() & fleet.touched().items())  # type: ignore[misc]
             load.seen.clear()
             eventually(lambda: load.names(fleet.port("alpha")) == set(fleet.names("alpha")))
-    fleet.settled()
+    recovered(fleet)
 
 
 @both_modes
@@ -47,7 +47,7 @@ def test_a_killed_gateway_comes_back_with_its_routes(fleet: World) -> None:
         killed = fleet.kill(*fleet.containers("io.nautilus.role=gateway"))
         eventually(lambda: whole(fleet, load, killed))
     unmixed(fleet, load)
-    fleet.settled()
+    recovered(fleet)
 
 
 @both_modes
@@ -57,7 +57,20 @@ def test_gateway_and_replicas_killed_together_come_back(fleet: World) -> None:
         killed = fleet.kill(*fleet.containers())
         eventually(lambda: whole(fleet, load, killed))
     unmixed(fleet, load)
-    fleet.settled()
+    recovered(fleet)
+
+
+def recovered(fleet: World) -> None:
+    """It settles: a check that hung while a replica had no network may take it out for one more, though it is back."""
+
+    def settled() -> bool:
+        try:
+            fleet.settled()
+        except AssertionError:
+            return False
+        return True
+
+    eventually(settled)
 
 
 def whole(fleet: World, load: Load, before: dict[str, str]) -> bool:
@@ -101,7 +114,7 @@ def survives(daemon: Daemon, world: World, number: int, *options: str) -> None:
         eventually(lambda: whole(world, load, before), 60)
     unmixed(world, load)
     assert world.touched().keys() == before.keys()
-    world.settled()
+    recovered(world)
 
 
 def loses_nothing(daemon: Daemon, world: World) -> None:
