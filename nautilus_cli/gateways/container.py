@@ -66,12 +66,6 @@ class Container:
         except APIError as error:
             return -1, error.explanation or str(error)
 
-    def run(self, script: str) -> None:
-        """Run a shell script inside; RolloutFailed with its words where it fails."""
-        code, output = self.attempt(script)
-        if code:
-            raise self._failure(output)
-
     def _failure(self, words: str) -> RolloutFailed:
         if full(words):
             return full_disk(self.name, words.strip())

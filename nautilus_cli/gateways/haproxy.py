@@ -27,11 +27,10 @@ __all__ = ["CONFIG", "NUMBERED", "STATE", "USER", "HAProxy", "recipe"]
 _PID = f"echo 'show info' | socat -t 1 STDIO UNIX-CONNECT:{SOCKET} 2>/dev/null | sed -n 's/^Pid: //p'"
 _READY = f'i=0; until [ -n "$({_PID})" ]; do i=$((i+1)); [ $i -lt 500 ] || exit 1; sleep 0.01; done'
 _CHECK = f"haproxy -c -f {FILE}.new"
-_KEEP = f"mv {FILE}.new {FILE}"
 # A file that does not pass the check, or that cannot be obeyed, would leave the old worker there without a word.
 _RELOAD = f"""
 {_CHECK} || exit 3
-old=$({_PID}); cp {FILE} {FILE}.old; {_KEEP}; kill -USR2 1; i=0
+old=$({_PID}); cp {FILE} {FILE}.old; mv {FILE}.new {FILE}; kill -USR2 1; i=0
 while new=$({_PID}); [ -z "$new" ] || [ "$new" = "$old" ]; do
   i=$((i+1)); [ $i -lt 250 ] || {{ mv {FILE}.old {FILE}; exit 4; }}
   sleep 0.01
