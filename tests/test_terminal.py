@@ -8,6 +8,7 @@ import pty
 import signal
 import struct
 import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,33 @@ def test_sizes_are_passed_on_at_the_start_and_when_they_change(screen: int) -> N
         os.kill(os.getpid(), signal.SIGWINCH)
         eventually(lambda: sizes[1:] == [(132, 50)])
     assert signal.getsignal(signal.SIGWINCH) == before
+
+
+def test_what_is_typed_waits_until_the_terminal_has_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    asked = threading.Event()
+
+    class Slow(FakeCommand):
+        def resize(self, columns: int, rows: int) -> None:
+            asked.wait()
+            seen.append("sized")
+
+        def send(self, data: bytes) -> None:
+            seen.append(data.decode())
+
+        def output(self) -> Iterator[tuple[int, bytes]]:
+            yield 1, b"prompt"
+            asked.set()
+            eventually(lambda: len(seen) == 2)
+
+    outer, inner = pty.openpty()
+    for name in ("STDIN", "STDOUT"):
+        monkeypatch.setattr(terminal, name, inner)
+    os.write(outer, b"typed ahead\n")
+    terminal.converse(Slow([]), on_terminal=True)
+    os.close(outer)
+    os.close(inner)
+    assert seen == ["sized", "typed ahead\n"]
 
 
 def test_plain_streams_are_passed_on_and_the_end_of_the_input_too(

@@ -25,8 +25,8 @@ def interactive() -> bool:
 
 def converse(command: Attached, on_terminal: bool) -> None:
     """Pass on what is typed and what is written until the command ends."""
-    with raw(on_terminal), resizing(command, on_terminal):
-        threading.Thread(target=_type, args=(command,), daemon=True).start()
+    with raw(on_terminal), resizing(command, on_terminal) as sized:
+        threading.Thread(target=_type, args=(command, sized), daemon=True).start()
         for output, data in command.output():
             _write(STDERR if output == STDERR else STDOUT, data)
 
@@ -46,33 +46,40 @@ def raw(wanted: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def resizing(command: Attached, wanted: bool = True) -> Iterator[None]:
-    """The command's terminal has the size of the user's, now and whenever that changes."""
+def resizing(command: Attached, wanted: bool = True) -> Iterator[threading.Event]:
+    """The command's terminal gets the size of the user's, now and whenever that changes; the event says it has one."""
+    sized = threading.Event()
     if not wanted:
-        yield
+        sized.set()
+        yield sized
         return
     changes: SimpleQueue[bool] = SimpleQueue()
     changes.put(True)
-    thread = threading.Thread(target=_pass_sizes, args=(command.resize, changes), daemon=True)
+    thread = threading.Thread(target=_pass_sizes, args=(command.resize, changes, sized), daemon=True)
     before = signal.signal(signal.SIGWINCH, lambda *_: changes.put(True))
     thread.start()
     try:
-        yield
+        yield sized
     finally:
         signal.signal(signal.SIGWINCH, before)
         changes.put(False)
         thread.join()
 
 
-def _pass_sizes(resize: Callable[[int, int], None], changes: SimpleQueue[bool]) -> None:
+def _pass_sizes(resize: Callable[[int, int], None], changes: SimpleQueue[bool], sized: threading.Event) -> None:
     while changes.get():
-        with suppress(OSError):  # it is no terminal any more
-            size = os.get_terminal_size(STDOUT)
-            resize(size.columns, size.lines)
+        try:
+            with suppress(OSError):  # it is no terminal any more
+                size = os.get_terminal_size(STDOUT)
+                resize(size.columns, size.lines)
+        finally:
+            sized.set()
 
 
-def _type(command: Attached) -> None:
-    """Everything that is typed or piped in; a command that reads no more ends it."""
+def _type(command: Attached, sized: threading.Event) -> None:
+    """Everything that is typed or piped in, which never finds a terminal without a size; a command that reads no more
+    ends it."""
+    sized.wait()
     with suppress(OSError):
         while data := _read():
             command.send(data)

@@ -137,6 +137,11 @@ def test_exec_keeps_streams_apart_and_ends_as_its_command(world: World) -> None:
         assert run("a", "echo", "x").stdout == b"x\n"
 
 
+AWAIT_INTERRUPT = (
+    b'import signal as s; s.pthread_sigmask(s.SIG_BLOCK, {2}); print("wa" + "its", flush=True); s.sigwait({2})'
+)
+
+
 def test_exec_on_a_terminal(world: World) -> None:
     world.declare(engines={"a": server(world.ports[0], replicas=1)})
     world.run("up")
@@ -152,11 +157,10 @@ def test_exec_on_a_terminal(world: World) -> None:
             said.extend(os.read(screen, 4096))
 
     until(rb"[#$] $")
-    os.write(screen, b"tty; sleep 100\n")
-    until(b"/dev/pts/")
-    os.write(screen, b"\x03")  # ends the sleep and not nautilus
-    os.write(screen, b"echo $((40 + 2)); stty size; exit 9\n")
-    until(rb"42\s+30 90")
+    os.write(screen, b"tty; stty size; python3 -c '" + AWAIT_INTERRUPT + b"'; echo $((40 + 2)); exit 9\n")
+    until(rb"/dev/pts/\d+\s+30 90\s+waits")  # a size it has before anything is typed
+    os.write(screen, b"\x03")  # ends the waiting and not nautilus
+    until(rb"42\s")
     with suppress(OSError):  # that is how a terminal ends
         while os.read(screen, 4096):
             pass
