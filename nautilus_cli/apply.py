@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -16,7 +17,7 @@ def apply(plan: Plan, fleet: Fleet, runtime: Runtime, emit: Emit, data: bool = F
     """Do what the plan says, but its builds. A failed wave is finished and then raised; later waves do not begin."""
     exposed = [runtime.expose(fleet, emit) for _ in plan.of(Kind.EXPOSE)]
     try:
-        for wave in plan.waves(Kind.DEPLOY):
+        for wave in (slowest_first(wave, fleet) for wave in plan.waves(Kind.DEPLOY)):
             run(runtime, [lambda a=a: runtime.deploy(fleet, a.subject, a.count, emit) for a in wave], len(wave))  # type: ignore[misc]
     finally:
         for wait_for in exposed:
@@ -25,6 +26,11 @@ def apply(plan: Plan, fleet: Fleet, runtime: Runtime, emit: Emit, data: bool = F
         run(runtime, [lambda a=a: runtime.remove(fleet, a.subject, emit) for a in wave], len(wave))  # type: ignore[misc]
     for _ in plan.of(Kind.CLEAR):
         runtime.clear(fleet, data, emit)
+
+
+def slowest_first(wave: Sequence[Action], fleet: Fleet) -> tuple[Action, ...]:
+    """The less CPU a replica has, the longer it takes to become ready; without a limit it has all there is."""
+    return tuple(sorted(wave, key=lambda action: fleet.workloads[action.subject].resources.cpus or math.inf))
 
 
 def build(actions: Sequence[Action], fleet: Fleet, runtime: Runtime, emit: Emit, parallel: int) -> None:

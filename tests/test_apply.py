@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from nautilus_cli.apply import apply, build, run, together
+from nautilus_cli.apply import apply, build, run, slowest_first, together
 from nautilus_cli.errors import BuildFailed, ConfigError, RolloutFailed
 from nautilus_cli.events import Emit, silent
-from nautilus_cli.fleet import Fleet
+from nautilus_cli.fleet import Fleet, Resources
 from nautilus_cli.plan import Action, Kind, Plan
 from tests.conftest import engine, fleet
 from tests.fakes import FakeRuntime
@@ -33,6 +33,13 @@ def test_ports_first_then_waves_then_removals_then_the_rest() -> None:
     runtime.images = {"img"}
     apply(PLAN, FLEET, runtime, silent)
     assert runtime.verbs == ["expose", "deploy api 1", "deploy app 1", "exposed", "remove old", "remove older", "clear"]
+
+
+def test_who_has_the_least_cpu_begins_first() -> None:
+    cpus = {"a": 2.0, "b": None, "c": 0.5, "d": 2.0}
+    declared = fleet(*(engine(name, resources=Resources(cpus=share)) for name, share in cpus.items()))
+    wave = [Action(Kind.DEPLOY, name, "not running", 1, 0) for name in cpus]
+    assert [action.subject for action in slowest_first(wave, declared)] == ["c", "a", "d", "b"]
 
 
 def test_a_failed_wave_ends_the_change() -> None:

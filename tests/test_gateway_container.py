@@ -15,9 +15,8 @@ from typing import Any, cast
 import pytest
 from docker import APIClient
 
-from nautilus_cli.errors import RolloutFailed
 from nautilus_cli.gateways import archive
-from nautilus_cli.gateways.container import Container, ExecWire
+from nautilus_cli.gateways.container import ExecWire
 
 Play = Callable[[socket.socket, str], int]  # plays the command; its exit code
 
@@ -45,10 +44,6 @@ class Daemon:
     def _run(self, far: socket.socket) -> None:
         with far:
             self.code = self._play(far, self.command)
-
-    def exec_inspect(self, _id: str) -> dict[str, int]:
-        self.thread.join()
-        return {"ExitCode": self.code}
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -117,51 +112,3 @@ def test_a_gateway_that_goes_while_it_brings_something_is_a_broken_line() -> Non
 
     with container(play) as (_, api), pytest.raises(ConnectionResetError):
         ExecWire(api, "demo-gateway", "/state")
-
-
-def test_a_file_is_replaced_by_a_rename_after_all_of_it_was_written() -> None:
-    text, got = "a" * 300_000 + "é", []
-
-    def play(far: socket.socket, command: str) -> int:
-        size = len(text.encode())
-        assert command == f"head -c {size} >/state/cfg.new && mv /state/cfg.new /state/cfg"
-        data = b""
-        while len(data) < size:
-            data += far.recv(65_536)
-        got.append(data.decode())
-        return 0
-
-    with container(play) as (_, api):
-        Container(api, "demo-gateway").replace("/state/cfg", text)
-    assert got == [text]
-
-
-def test_a_gateway_that_goes_while_a_file_is_written_is_a_failure_and_no_bug() -> None:
-    text = "a" * 10_000_000  # more than the socket takes before somebody reads
-
-    def play(far: socket.socket, _: str) -> int:
-        far.recv(100)
-        return 137
-
-    with (
-        container(play) as (_, api),
-        pytest.raises(RolloutFailed, match=r"the gateway demo-gateway fails: .*(Broken pipe|reset by peer)"),
-    ):
-        Container(api, "demo-gateway").replace("/state/cfg", text)
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (b"head: error: No space left on device\n", "the disk of the Docker host is full: head: error: No space left"),
-        (b"mv: cannot stat\n", "the gateway demo-gateway fails: mv: cannot stat"),
-    ],
-)
-def test_a_file_that_cannot_be_written_is_told_in_the_words_of_who_tried(words: bytes, told: str) -> None:
-    def play(far: socket.socket, _: str) -> int:
-        far.recv(100)
-        far.sendall(frame(2, words))
-        return 1
-
-    with container(play) as (_, api), pytest.raises(RolloutFailed, match=told):
-        Container(api, "demo-gateway").replace("/state/cfg", "text")

@@ -22,12 +22,17 @@ FOUND = Network("demo", SUBNET, "172.30.0.1")
 
 
 class Daemon:
-    """The networks of a Docker host that chooses a subnet for who names none; some are taken by others meanwhile."""
+    """The networks of a Docker host elsewhere, which chooses who names no subnet one; some are taken meanwhile."""
+
+    base_url = "http://elsewhere"
 
     def __init__(self, taken: int = 0) -> None:
         self.taken = taken
         self.networks_: dict[str, Any] = {}
         self.said: list[str] = []
+
+    def info(self) -> dict[str, str]:
+        return {"Name": "elsewhere"}
 
     def networks(self, filters: dict[str, str]) -> list[Any]:
         assert filters == {"label": "io.nautilus.fleet=demo"}

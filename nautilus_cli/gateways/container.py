@@ -9,14 +9,10 @@ from typing import Any
 from docker import APIClient
 from docker.errors import APIError, NotFound
 
-from nautilus_cli.errors import RolloutFailed
 from nautilus_cli.gateways import admin, archive
 from nautilus_cli.gateways.config import SOCKET
-from nautilus_cli.gateways.refusal import full, full_disk, told
 from nautilus_cli.gateways.shape import CONFIG, USER
 from nautilus_cli.gateways.wire import CHUNK, PATIENCE
-
-WRITING = 60.0  # seconds that a file may take
 
 
 class Container:
@@ -41,22 +37,6 @@ class Container:
         relative = {path.removeprefix(f"{CONFIG}/"): text for path, text in files.items()}
         archive.write(self.api, self.name, CONFIG, relative, USER)
 
-    def replace(self, path: str, text: str) -> None:
-        """The file has this text afterwards, whole, or that of before; RolloutFailed where it cannot be written."""
-        data = text.encode()
-        script = f"head -c {len(data)} >{path}.new && mv {path}.new {path}"
-        with told(self.name):
-            stream = Stream(self.api, self.name, ["sh", "-c", script], WRITING)
-            try:
-                stream.send(data)
-                words = b"".join(text for _, text in stream.read()).decode(errors="replace")
-            except OSError as error:
-                raise self._failure(str(error)) from error
-            finally:
-                stream.close()
-            if self.api.exec_inspect(stream.id)["ExitCode"]:
-                raise self._failure(words)
-
     def attempt(self, script: str) -> tuple[int, str]:
         """The exit code and the words of a shell script inside; -1 and Docker's words where it cannot run."""
         try:
@@ -65,11 +45,6 @@ class Container:
             return int(self.api.exec_inspect(made["Id"])["ExitCode"]), output
         except APIError as error:
             return -1, error.explanation or str(error)
-
-    def _failure(self, words: str) -> RolloutFailed:
-        if full(words):
-            return full_disk(self.name, words.strip())
-        return RolloutFailed(f"the gateway {self.name} fails: {words.strip()}", "run `nautilus up` again")
 
     def said(self) -> str:
         """What HAProxy said since it last began to read its configuration."""
@@ -88,8 +63,8 @@ class Stream:
     """What goes into a command inside a container, and what it says."""
 
     def __init__(self, api: APIClient, container: str, command: Sequence[str], patience: float = PATIENCE) -> None:
-        self.id: str = api.exec_create(container, command, stdin=True, tty=False)["Id"]
-        self._holder: Any = api.exec_start(self.id, socket=True)
+        made = api.exec_create(container, command, stdin=True, tty=False)["Id"]
+        self._holder: Any = api.exec_start(made, socket=True)
         self._socket: Any = getattr(self._holder, "_sock", self._holder)
         self._socket.settimeout(patience)
         self._frames = admin.Demultiplexer()

@@ -18,6 +18,7 @@ from nautilus_cli.gateways.base import Listen, Network, Route
 from nautilus_cli.gateways.config import SOCKET, Setup, listen_hosts, live_routes, render, serving
 from nautilus_cli.gateways.container import Container, ExecWire
 from nautilus_cli.gateways.daemon import information
+from nautilus_cli.gateways.desk import Desk
 from nautilus_cli.gateways.session import AdminSession, Line
 from nautilus_cli.gateways.shape import APPLIED, CONFIG, FILE, FLEET, NUMBERED, STATE, USER, Shape
 from nautilus_cli.gateways.successor import Successor
@@ -51,6 +52,7 @@ class HAProxy:
         self._api, self._fleet, self._gateway, self._image, self._network = api, fleet, gateway, image, network
         self.name = f"{fleet}-gateway"
         self._own, self._next = Container(api, self.name), Successor(api, f"{self.name}-next", fleet)
+        self._desk = Desk(api, self.name)
         self._known: tuple[Setup, str] | None = None  # what was applied when somebody looked last
         self._written = ""  # the configuration file as it was saved last
 
@@ -60,6 +62,8 @@ class HAProxy:
 
     def kept(self) -> dict[str, bytes]:
         """What the state volume holds, by path, read in one call: a call takes 60 ms. Nothing without a gateway."""
+        if self._desk.open:
+            return archive.unpack(self._desk.get(STATE), PurePosixPath(STATE))
         return archive.read_all(self._api, self.name, STATE)
 
     def pending(self, listens: Sequence[Listen], kept: Callable[[], Mapping[str, bytes]] | None = None) -> str | None:
@@ -130,6 +134,10 @@ class HAProxy:
         """Such a line, and what the state volume holds by path, which its opening has read on the way."""
         line, brought = self._reach(STATE)
         return AdminSession(self._dial, self._save, line), archive.unpack(brought, PurePosixPath(STATE))
+
+    def close(self) -> None:
+        """Give back what is held open; the gateway goes on."""
+        self._desk.close()
 
     def remove(self) -> None:
         """Close every port and remove the gateway; none is no error. What is in the volume stays."""
@@ -240,14 +248,14 @@ class HAProxy:
             raise RolloutFailed(f"the gateway {self.name} has no known configuration", "run `nautilus up`")
         text = render(applied[0], serving(routes))
         if text != self._written:
-            self._own.replace(FILE, text)
+            self._desk.put(FILE, text)
             self._written = text
 
     def _reload(self, setup: Setup) -> None:
         """Nothing is lost: the new worker takes over the listening sockets, the old one finishes what it has."""
         with self.session() as session:
             routes = session.routes()
-        self._own.write({f"{FILE}.new": render(setup, serving(routes))})
+        self._desk.put(f"{FILE}.new", render(setup, serving(routes)))
         code, output = self._own.attempt(_RELOAD)
         if code:
             raise self._failure(output if code == 3 else self._own.said(), setup)
@@ -279,6 +287,7 @@ class HAProxy:
             self._restore(own, old)
             raise
         self._next.dismiss()
+        self._desk.close()
         self._own.discard()
         self._api.rename(new, self.name)
         self._finish(setup, routes)
@@ -315,7 +324,7 @@ class HAProxy:
             with self.session() as session:
                 for route in unrouted:
                     session.join(route.engine, route.address, route.port)
-        self._own.write({APPLIED: file.dump(setup)})
+        self._desk.put(APPLIED, file.dump(setup))
         self._known, self._written = (setup, setup.digest), ""
 
     def _failure(self, words: str, setup: Setup) -> NautilusError:

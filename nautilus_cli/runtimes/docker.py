@@ -54,6 +54,7 @@ class DockerRuntime:
         self._addresses: network.Addresses | None = None
         self._lock: ContainerLock | None = None
         self._once = threading.Lock()
+        self._starts: threading.Semaphore | None = None
 
     def cancel(self) -> None:
         """Every wait ends now; the next command finishes what is half done."""
@@ -198,6 +199,7 @@ class DockerRuntime:
             emit=emit,
             halt=self._halt,
             replicas={replica.name: replica for replica in replicas},
+            starts=self._turns(),
         )
         if isinstance(workload, Engine):
             self._edge.forget_strangers(fleet, name, (replica.address for replica in replicas))
@@ -291,6 +293,13 @@ class DockerRuntime:
             secrets=bindings,
             addresses=self._addresses_of(fleet, net),
         )
+
+    def _turns(self) -> threading.Semaphore:
+        """Containers of all engines that are started at a time: more than there are cores slow each other down."""
+        with self._once:
+            if self._starts is None:
+                self._starts = threading.Semaphore(max(2, int(self._host.cpus)))
+        return self._starts
 
     def _addresses_of(self, fleet: Fleet, net: Network) -> network.Addresses:
         """The one list of addresses of this run: several engines are deployed side by side."""

@@ -40,6 +40,12 @@ class Edge(Front[HAProxy]):
         self._proxy: HAProxy | None = None
         self._image: Image | None = None
 
+    def close(self) -> None:
+        """End what is open to the gateway; it goes on."""
+        super().close()
+        if self._proxy:
+            self._proxy.close()
+
     def image(self, fleet: Fleet) -> Image:
         """The image that the gateway should run; helpers and the lock run it too."""
         if self._image is None or self._image.id is None:

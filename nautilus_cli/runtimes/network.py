@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from ipaddress import IPv4Address, IPv4Network
-from itertools import islice
+from itertools import islice, repeat
 
 from docker.api.client import APIClient
 from docker.errors import APIError
@@ -16,6 +16,7 @@ from nautilus_cli.errors import RuntimeUnavailable
 from nautilus_cli.gateways.base import Network
 from nautilus_cli.runtimes import labels
 from nautilus_cli.runtimes.aside import aside
+from nautilus_cli.runtimes.subnets import chosen_by_docker, free_subnet
 
 FIRST = 10  # addresses below belong to the bridge and the gateway
 TRIES = 5
@@ -58,18 +59,18 @@ class FleetNetwork:
     def ensure(self) -> Network:
         """The network, made where it is missing."""
         with self._once:
-            for _ in range(TRIES):
+            for choose in (free_subnet, *repeat(chosen_by_docker, TRIES - 1)):
                 self._made = self.find()
                 if self._made:
                     return self._made
-                self._make()
+                self._make(choose)
         raise RuntimeUnavailable(
             f"no free subnet for the network {self._fleet!r}",
             "remove networks that nobody uses (`docker network ls`), or widen default-address-pools of the daemon",
         )
 
-    def _make(self) -> None:
-        subnet = self._subnet.result() if self._subnet else free_subnet(self._api, self._fleet)
+    def _make(self, choose: Callable[[APIClient, str], str]) -> None:
+        subnet = self._subnet.result() if self._subnet else choose(self._api, self._fleet)
         self._subnet = None  # where it was taken meanwhile, the next try needs another one
         try:
             pool = IPAMPool(subnet=subnet, gateway=str(IPv4Network(subnet)[1]))
@@ -84,14 +85,6 @@ class FleetNetwork:
         self._made = None
         if self.find():
             self._api.remove_network(self._fleet)
-
-
-def free_subnet(api: APIClient, fleet: str) -> str:
-    """A subnet that Docker has chosen: it gives fixed addresses only on one that was named."""
-    probe = api.create_network(f"{fleet}-probe", check_duplicate=False, internal=True)  # without firewall rules: quick
-    subnet = api.inspect_network(probe["Id"])["IPAM"]["Config"][0]["Subnet"]
-    api.remove_network(probe["Id"])
-    return str(subnet)
 
 
 class Addresses:

@@ -151,13 +151,15 @@ class Stage:
         self.labels = {"io.nautilus.fleet": self.name, OWNER: str(os.getpid())}
         self.port = free_port()
         self.network = self._network()
+        self._reached: list[HAProxy] = []
         self.gateway = self.another(**gateway)
         self._hosts = iter(range(10, 250))
 
     def another(self, **gateway: Any) -> HAProxy:
         """The same gateway, as another process would reach it."""
         wanted = declared.Gateway(network=self.mode, **gateway)
-        return HAProxy(self.api, self.name, wanted, self.image, self.network)
+        self._reached.append(HAProxy(self.api, self.name, wanted, self.image, self.network))
+        return self._reached[-1]
 
     def _network(self) -> Network:
         for third in random.sample(range(256), 50):
@@ -228,6 +230,8 @@ class Stage:
 
     def close(self) -> None:
         """Nothing is left of it."""
+        for gateway in self._reached:
+            gateway.close()
         clear(self.api, self.name)
 
 
