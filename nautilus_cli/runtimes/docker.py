@@ -177,7 +177,7 @@ class DockerRuntime:
             emit(Event(GATEWAY, "expose", Phase.DONE, "", time.monotonic() - began))
 
         if fleet.engines and not self._edge.exists(fleet):
-            return self._edge.begin(fleet, done)
+            return self._edge.begin(fleet, done, self._turns())
         with ThreadPoolExecutor(max_workers=8) as pool:
             replicas = self._replicas(fleet, pool, partial(self._edge.routes, fleet))
         self._edge.expose(fleet, {replica.engine for replica in replicas if checked_otherwise(fleet, replica)})
@@ -295,7 +295,9 @@ class DockerRuntime:
         )
 
     def _turns(self) -> threading.Semaphore:
-        """Containers of all engines that are started at a time: more than there are cores slow each other down."""
+        """Turns at starting a container, for all engines and a first gateway: more at a time than there are cores slow
+        each other down.
+        """
         with self._once:
             if self._starts is None:
                 self._starts = threading.Semaphore(max(2, int(self._host.cpus)))

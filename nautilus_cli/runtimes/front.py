@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -96,11 +96,14 @@ class Front(Generic[G]):
         """Whether there is a gateway, running or not."""
         return self.proxy(fleet).exists()
 
-    def begin(self, fleet: Fleet, done: Callable[[], None]) -> Callable[[], None]:
-        """Start a first gateway beside what else is done; `line` waits for it, and so does what is returned."""
+    def begin(self, fleet: Fleet, done: Callable[[], None], turn: AbstractContextManager[object]) -> Callable[[], None]:
+        """Start a first gateway beside what else is done, when it is its turn; `line` waits for it, and so does what is
+        returned.
+        """
 
         def start() -> None:
-            self.expose(fleet, ())
+            with turn:
+                self.expose(fleet, ())
             done()
 
         self._coming = aside(start)
