@@ -78,8 +78,15 @@ def test_a_service_has_its_name_and_its_check() -> None:
 
 def test_a_redis_password_is_in_its_file_and_nowhere_else() -> None:
     redis = Service(name="redis", kind="redis", image="r", port=6379)
-    assert "requirepass s3cret\n" in containers.redis_config(redis, "s3cret")
-    assert "appendonly yes" in containers.redis_config(redis, "s3cret")
+    assert containers.redis_config(redis, "s3cret").splitlines() == [
+        "port 6379",
+        "bind * -::*",
+        "requirepass s3cret",
+        "appendonly yes",
+        'save ""',
+        "auto-aof-rewrite-min-size 128mb",
+        "dir /data",
+    ]
     assert containers.command(redis) == ["redis-server", "/run/secrets/redis/redis.conf"]
     found = containers.bus_environment(redis)
     assert found == {"REDIS_HOST": "redis", "REDIS_PORT": "6379", "REDIS_PASSWORD_FILE": "/run/secrets/redis/password"}

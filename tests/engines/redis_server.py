@@ -16,6 +16,7 @@ from typing import Any, cast
 import redis
 
 from engines.base.bus import BusOptions
+from nautilus_cli.runtimes.containers import REDIS_KEEPS
 
 PASSWORD = "not-a-secret"
 
@@ -48,7 +49,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self.password_file = folder / "password"
         self.password_file.write_text(PASSWORD)
-        lines = (f"port {self.port}", "bind 127.0.0.1", f"requirepass {PASSWORD}", "appendonly yes", f"dir {folder}")
+        lines = (f"port {self.port}", "bind 127.0.0.1", f"requirepass {PASSWORD}", *REDIS_KEEPS, f"dir {folder}")
         (folder / "redis.conf").write_text("\n".join(lines))
         self.client = redis.Redis(port=self.port, password=PASSWORD)
 

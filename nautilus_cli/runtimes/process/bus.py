@@ -15,6 +15,7 @@ from nautilus_cli.errors import RolloutFailed, Unhealthy
 from nautilus_cli.fleet import Service, digest
 from nautilus_cli.health import Answer
 from nautilus_cli.runtimes.base import Door
+from nautilus_cli.runtimes.containers import REDIS_KEEPS
 from nautilus_cli.runtimes.process.home import VOLUMES, Home
 from nautilus_cli.runtimes.process.launch import free_port
 from nautilus_cli.runtimes.process.record import replace
@@ -79,7 +80,7 @@ class Bus:
         lines = [f"port {self.port}", "bind 127.0.0.1", f"requirepass {self.password.read_text()}"]
         if memory := self.service.resources.memory:
             lines += [f"maxmemory {memory}", "maxmemory-policy noeviction"]
-        replace(self.folder / "redis.conf", "\n".join([*lines, "appendonly yes", f'dir "{data}"', ""]))
+        replace(self.folder / "redis.conf", "\n".join([*lines, *REDIS_KEEPS, f'dir "{data}"', ""]))
 
     def command(self) -> tuple[str, ...]:
         """What runs; `RolloutFailed` where no program is here."""
