@@ -123,8 +123,10 @@ def test_streams_are_trimmed(server: Server) -> None:
         await bus.start()
         for number in range(5000):
             bus.publish("system.metrics.x", number)
-        await until(lambda: bus.counters.published == 5000)
+            bus.publish("ml.signals.x", number)
+        await until(lambda: bus.counters.published == 10_000)
         assert 1000 <= server.client.xlen("nautilus:bus:system") < 2000
+        assert 1000 <= server.client.xlen("nautilus:bus:ml") < 2000
         await bus.stop()
 
     asyncio.run(story())
