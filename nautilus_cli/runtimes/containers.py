@@ -13,7 +13,7 @@ from nautilus_cli.snapshot import Limits
 PERIOD = 100_000  # microseconds: quota over period, since Docker cannot change NanoCpus of a running container
 SECRETS = "/run/secrets"
 REDIS_KEEPS = (
-    "appendonly yes",  # synced every second, so that a crash of the host costs one at most
+    "appendonly yes",  # synced every second: a crash of the host costs about as much
     'save ""',  # snapshots beside that file are never read, and each costs a fork
     "auto-aof-rewrite-min-size 128mb",  # a rewrite stalls Redis twice, 10 ms each; more would take longer to load
 )
