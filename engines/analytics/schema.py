@@ -11,6 +11,9 @@ from engines.base.portfolios import Positions
 
 BATCH = 1024
 
+RiskFree = Annotated[
+    float, Meta(gt=-1, le=1, description="A fraction per year, compounded daily: (1 + rate)^(1/252) - 1 a day.")
+]
 Flows = Annotated[
     list[Amount],
     Meta(description="Money put in (positive) or taken out at the end of each day after the first, in currency."),
@@ -30,12 +33,21 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: Annotated[list[Price], Meta(min_length=3, max_length=100_000)] | None = None
     flows: Flows | None = None
     benchmark: Benchmark | None = None
-    risk_free: Annotated[
-        float, Meta(gt=-1, le=1, description="A fraction per year, compounded daily: (1 + rate)^(1/252) - 1 a day.")
-    ] = 0.0
+    risk_free: RiskFree = 0.0
 
 
-Batch = Annotated[list[Item], Meta(min_length=1, max_length=BATCH)]
+class Lots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An item of positions alone, which stay as they were written."""
+
+    positions: msgspec.Raw
+    id: Name = "portfolio"
+    cash: Amount = 0.0
+    risk_free: RiskFree = 0.0
+
+
+Several = Meta(min_length=1, max_length=BATCH)
+Batch = Annotated[list[Item], Several]
+LotsBatch = Annotated[list[Lots], Several]
 
 
 class Performance(msgspec.Struct):

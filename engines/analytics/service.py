@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from engines.analytics.events import Events
 from engines.analytics.examples import CALCULATE, PORTFOLIOS, PROCESS
 from engines.analytics.model import TOO_LOW, Floats, portfolio_values
-from engines.analytics.schema import Analyses, Analysis, Batch, Held, Item, Performance, Portfolios
+from engines.analytics.schema import Analyses, Analysis, Batch, Held, Item, Lots, LotsBatch, Performance, Portfolios
 from engines.base import compiled
 from engines.base.books import PortfolioBook, PriceBook
 from engines.base.bus import Bus, NoBus
@@ -21,10 +22,12 @@ from engines.base.settings import Settings
 
 if compiled.AVAILABLE:
     from engines.analytics.kernels import table
+    from engines.base.lots import LotReader
 else:
     from engines.analytics.model import table
 
 BLOCK = 32  # rows at once: larger temporary arrays are mapped anew for every operation, and cost twice as much
+LOTS: msgspec.json.Decoder[list[Lots]] = msgspec.json.Decoder(LotsBatch)
 
 
 class Series(NamedTuple):
@@ -66,8 +69,13 @@ class Analytics:
         self._prices.load(prices, self._bus.replicated)
         self._held.load(prices, self._bus.replicated)
         self._columns = {symbol: column for column, symbol in enumerate(prices.symbols)}
+        self._lots = LotReader(prices.symbols) if compiled.AVAILABLE else None
         self._reprice()
         table(np.array([[1.0, 2.0, 1.0]]), np.zeros((1, 2)))  # loads the kernel, which no request shall wait for
+
+    def _follow_prices(self) -> None:
+        if self._priced != self._prices.changes:
+            self._reprice()
 
     def _reprice(self) -> None:
         self._priced = self._prices.changes
@@ -113,11 +121,35 @@ class Analytics:
 
     def process(self, call: Call) -> Analysis | Analyses:
         """Measures of the request's own portfolio, or of a batch of up to 1024"""
+        if at_once := self._lots and self._lots.read(call.body, LOTS):
+            results = self._at_once(*at_once)
+            if results:
+                return Analyses(results=results, computations=len(results))
         request: Item | list[Item] = call.read(Item | Batch)
         if isinstance(request, Item):
             return analyse(self._read([request], [""]))[0]
         results = analyse(self._read(request, [f"[{place}]." for place in range(len(request))]))
         return Analyses(results=results, computations=len(results))
+
+    def _at_once(self, items: Sequence[Lots], quantities: Floats) -> list[Analysis]:
+        """Measures of shares by column (k, m), if all have one rate and none is worth nothing; or nothing.
+
+        The rest is read as any other request, which tells what is wrong with it.
+        """
+        self._follow_prices()
+        rate = items[0].risk_free
+        if any(item.risk_free != rate for item in items):
+            return []
+        cash, days = np.array([item.cash for item in items]), len(self._market)
+        rows: list[list[float]] = []
+        for start in range(0, len(items), BLOCK):
+            block = slice(start, start + BLOCK)
+            values = portfolio_values(quantities[block], self._year.closes, cash[block])
+            try:
+                rows += table(values, self._market[None, :], None, rate).tolist()
+            except ValueError:
+                return []
+        return [Analysis(item.id, days, Performance(*row)) for item, row in zip(items, rows, strict=True)]
 
     def _read(self, items: Sequence[Item], fields: Sequence[str]) -> list[Series]:
         """The series of the items, in their order; those that are given as positions are valued all at once."""
@@ -140,8 +172,7 @@ class Analytics:
 
     def _series(self, owned: Sequence[Owned]) -> list[Series]:
         """Their daily values over the last year, all at once."""
-        if self._priced != self._prices.changes:
-            self._reprice()
+        self._follow_prices()
         if len(owned) == 1:  # in one dimension, which takes half the time
             values = [self._year.closes @ owned[0].quantities + owned[0].cash]
         else:

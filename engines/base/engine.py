@@ -30,7 +30,7 @@ class Call(msgspec.Struct, frozen=True):
             return _decoder(type_).decode(self.body)
         except msgspec.ValidationError as error:
             raise from_validation(error) from None
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Problem(HTTPStatus.BAD_REQUEST, f"not JSON: {error}", "body") from None
 
 

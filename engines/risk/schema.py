@@ -1,5 +1,6 @@
 """What the risk engine reads and answers; the descriptions, which state each convention, are in its document."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -36,7 +37,18 @@ class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confidence: Confidence = CONFIDENCE
 
 
-Batch = Annotated[list[Item], Meta(min_length=1, max_length=BATCH)]
+class Lots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An item of positions alone, which stay as they were written."""
+
+    positions: msgspec.Raw
+    id: Name = "portfolio"
+    cash: Amount = 0.0
+    confidence: Confidence = CONFIDENCE
+
+
+Several = Meta(min_length=1, max_length=BATCH)
+Batch = Annotated[list[Item], Several]
+LotsBatch = Annotated[list[Lots], Several]
 
 
 class Assessment(Computed):
@@ -69,6 +81,12 @@ class Assessment(Computed):
         dict[str, float], Meta(description="Euler's parts of parametric_var by position; they add up to it.")
     ]
     limits: list[Verdict]
+
+
+def record_of(names: Sequence[str]) -> type[msgspec.Struct]:
+    """What is written as a dictionary of these names, in their order, and made in a tenth of its time."""
+    fields = {f"f{place}": name for place, name in enumerate(names)}  # as names may be no identifiers
+    return msgspec.defstruct("Record", [(field, float) for field in fields], rename=fields, gc=False)
 
 
 class Assessments(Computed):

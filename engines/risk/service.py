@@ -1,10 +1,11 @@
 """The risk engine: figures and limits of the held portfolios, and of the request's own."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from engines.base import compiled
@@ -20,7 +21,7 @@ from engines.risk import examples
 from engines.risk.acknowledged import Acknowledgements
 from engines.risk.events import Events
 from engines.risk.limits import Limit, LimitBook, approved
-from engines.risk.model import TOO_LOW, Floats, Scenarios
+from engines.risk.model import FIGURES, TOO_LOW, Floats, Scenarios
 from engines.risk.schema import (
     CONFIDENCE,
     Acknowledgement,
@@ -30,15 +31,28 @@ from engines.risk.schema import (
     Breaches,
     Item,
     Limits,
+    Lots,
+    LotsBatch,
     Proposal,
+    record_of,
 )
 
 if compiled.AVAILABLE:
+    from engines.base.lots import LotReader
     from engines.risk.kernels import assess
 else:
     from engines.risk.model import assess
 
+CONCENTRATION = FIGURES.index("concentration")
 LEVERAGE = 1e6  # beyond it the equity is the rounding of what was taken from what
+LOTS: msgspec.json.Decoder[list[Lots]] = msgspec.json.Decoder(LotsBatch)
+
+
+class Columns(NamedTuple):
+    """Names of assets, and what makes a record of one number of each."""
+
+    names: Sequence[str]
+    record: Callable[..., Any]
 
 
 class Subject(NamedTuple):
@@ -48,7 +62,7 @@ class Subject(NamedTuple):
     quantities: Sequence[float] | Floats
     prices: Floats
     cash: float
-    columns: Sequence[str]
+    columns: Columns
     scenarios: Scenarios
     confidence: float
     field: str  # of the request, which a problem of it names
@@ -76,10 +90,15 @@ class Risk:
         self._limits = state.table("limits", Limit)
         self._limits.on_change = self._limit_changed
         self._seen = Acknowledgements(self._book, state)  # the last table: a new replica reads what it is about first
-        self._symbols = prices.symbols
+        self._assets = Columns(prices.symbols, record_of(prices.symbols))
         self._columns = {symbol: column for column, symbol in enumerate(prices.symbols)}
+        self._lots = LotReader(prices.symbols) if compiled.AVAILABLE else None
         self._reprice()
         self._check_all()
+
+    def _follow_prices(self) -> None:
+        if self._priced != self._prices.changes:
+            self._reprice()
 
     def _reprice(self) -> None:
         self._priced = self._prices.changes
@@ -171,6 +190,10 @@ class Risk:
 
     def process(self, call: Call) -> Assessment | Assessments:
         """Check the request's own portfolio, or a batch of up to 1024, recording nothing"""
+        if at_once := self._lots and self._lots.read(call.body, LOTS):
+            results = self._at_once(*at_once)
+            if results:
+                return Assessments(results=results, computations=len(results))
         request: Item | list[Item] = call.read(Item | Batch)
         if isinstance(request, Item):
             return self._assess([self._read(request, "")])[0]
@@ -208,6 +231,28 @@ class Risk:
         self._book.record(portfolio.id, assessment.limits)
         return assessment
 
+    def _at_once(self, items: Sequence[Lots], quantities: Floats) -> list[Assessment]:
+        """Checks of shares by column (k, m), if all have one confidence and none is refused; or nothing.
+
+        The rest is read as any other request, which tells what is wrong with it.
+        """
+        self._follow_prices()
+        confidence, cash = items[0].confidence, np.array([item.cash for item in items])
+        if any(item.confidence != confidence for item in items):
+            return []
+        try:
+            found, components = assess(self._scenarios, quantities, self._closes, cash, confidence)
+        except ValueError:
+            return []
+        if (found[:, CONCENTRATION] > LEVERAGE).any():
+            return []
+        whole = np.logical_and.reduce(components, axis=1).tolist()
+        rows = zip(items, found.tolist(), components.tolist(), whole, strict=True)
+        return [
+            _assessment(item.id, self._assets, confidence, figures, parts, every, self._book)
+            for item, figures, parts, every in rows
+        ]
+
     def _read(self, item: Item, field: str) -> Subject:
         if (item.positions is None) == (item.values is None):
             raise invalid("give either 'positions' or 'values' with 'returns'", f"{field}values")
@@ -223,14 +268,14 @@ class Risk:
         scenarios = Scenarios.of(np.array(item.returns))
         names = [str(column) for column in range(len(item.values))]
         worth = (item.values, np.ones(len(names)), item.cash)
-        return Subject(item.id, *worth, names, scenarios, item.confidence, f"{field}values")
+        columns = Columns(names, lambda *numbers: dict(zip(names, numbers, strict=True)))
+        return Subject(item.id, *worth, columns, scenarios, item.confidence, f"{field}values")
 
     def _subject(
         self, id_: str, quantities: Sequence[float] | Floats, cash: float, confidence: float, field: str
     ) -> Subject:
-        if self._priced != self._prices.changes:
-            self._reprice()
-        return Subject(id_, quantities, self._closes, cash, self._symbols, self._scenarios, confidence, field)
+        self._follow_prices()
+        return Subject(id_, quantities, self._closes, cash, self._assets, self._scenarios, confidence, field)
 
     def _assess(self, subjects: Sequence[Subject]) -> list[Assessment]:
         """Assess those that share scenarios and confidence together, and keep their order."""
@@ -258,32 +303,48 @@ def _figures(subjects: Sequence[Subject], book: LimitBook) -> list[Assessment]:
             raise invalid(TOO_LOW, first.field) from None
         return [_figures([subject], book)[0] for subject in subjects]  # the first that has none is told
     figures, components = (part.tolist() for part in found)
-    return [_assessment(*row, book) for row in zip(subjects, figures, components, strict=True)]
+    assessments = []
+    for subject, row, parts in zip(subjects, figures, components, strict=True):
+        if row[CONCENTRATION] > LEVERAGE:
+            raise invalid(f"a position is more than {LEVERAGE:.0f} times the equity", subject.field)
+        whole = 0.0 not in parts
+        assessments.append(_assessment(subject.id, subject.columns, subject.confidence, row, parts, whole, book))
+    return assessments
 
 
-def _assessment(subject: Subject, figures: list[float], components: list[float], book: LimitBook) -> Assessment:
+def _assessment(
+    id_: str,
+    columns: Columns,
+    confidence: float,
+    figures: list[float],
+    components: list[float],
+    whole: bool,
+    book: LimitBook,
+) -> Assessment:
+    """Of figures by FIGURES; `whole` says that no component is zero, for those are left out."""
     gross, net, concentration, largest, herfindahl, var, es, parametric_var, parametric_es, equity = figures
-    if concentration > LEVERAGE:
-        raise invalid(f"a position is more than {LEVERAGE:.0f} times the equity", subject.field)
-    verdicts = book.judge(subject.id, figures)
-    shares = dict(zip(subject.columns, components, strict=True))
+    verdicts = book.judge(id_, figures)
     return Assessment(
-        portfolio_id=subject.id,
-        approved=approved(verdicts),
-        equity=equity,
-        gross_leverage=gross,
-        net_leverage=net,
-        concentration=concentration,
-        largest_position=subject.columns[int(largest)],
-        herfindahl=herfindahl,
-        confidence=subject.confidence,
-        historical_var=var,
-        historical_es=es,
-        parametric_var=parametric_var,
-        parametric_es=parametric_es,
-        component_var={name: loss for name, loss in shares.items() if loss} if 0.0 in components else shares,
-        limits=verdicts,
+        id_,
+        approved(verdicts),
+        equity,
+        gross,
+        net,
+        concentration,
+        columns.names[int(largest)],
+        herfindahl,
+        confidence,
+        var,
+        es,
+        parametric_var,
+        parametric_es,
+        columns.record(*components) if whole else _some(columns.names, components),
+        verdicts,
     )
+
+
+def _some(names: Sequence[str], losses: Sequence[float]) -> dict[str, float]:
+    return {name: loss for name, loss in zip(names, losses, strict=True) if loss}
 
 
 def create(settings: Settings) -> Risk:

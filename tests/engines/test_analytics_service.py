@@ -96,6 +96,29 @@ def test_a_batch_keeps_its_order_and_equals_single_requests(client: Client) -> N
         assert "processing_time_ms" not in result
 
 
+def test_a_batch_of_positions_equals_single_requests(client: Client) -> None:
+    items: list[dict[str, Any]] = [
+        {"id": f"p{number}", "positions": [{"symbol": "KO", "quantity": 1 + number / 8}], "cash": number}
+        for number in range(40)
+    ]
+    for batch in (items, [*items, {**items[0], "risk_free": 0.01}], [{**item, "cash": 1e-9} for item in items]):
+        body = client.post("/process", batch).json()
+        assert (body["computations"], len(body["results"])) == (len(batch), len(batch))
+        for item, result in list(zip(batch, body["results"], strict=True))[::4]:
+            single = client.post("/process", item).json()
+            assert (result["portfolio_id"], result["days"]) == (single["portfolio_id"], single["days"])
+            assert result["performance"] == pytest.approx(single["performance"], rel=1e-12)
+            assert "processing_time_ms" not in result
+
+
+def test_a_batch_of_positions_follows_the_prices(client: Client) -> None:
+    batch = [{"positions": [{"symbol": "KO", "quantity": 1}]}] * 2
+    before = client.post("/process", batch).json()["results"][1]
+    client.request("PUT", "/prices", json=[{"symbol": "KO", "date": "2023-01-03", "close": 1000.0}])
+    after = client.post("/process", batch).json()["results"][1]
+    assert after["performance"]["pnl"] > before["performance"]["pnl"] + 900
+
+
 @pytest.mark.parametrize(
     ("item", "field"),
     [
@@ -121,11 +144,14 @@ def test_a_batch_keeps_its_order_and_equals_single_requests(client: Client) -> N
 def test_a_wrong_field_is_named(client: Client, item: dict[str, Any], field: str) -> None:
     single = client.post("/process", item)
     assert (single.status_code, single.json()["field"]) == (422, field)
-    batch = client.post("/process", [{"values": VALUES}, item])
-    assert (batch.status_code, batch.json()["field"]) == (422, f"[1].{field}")
+    for first in ({"values": VALUES}, {"positions": [{"symbol": "KO", "quantity": 1}]}):
+        batch = client.post("/process", [first, item])
+        assert (batch.status_code, batch.json()["field"]) == (422, f"[1].{field}")
 
 
-@pytest.mark.parametrize("body", [b'{"values":[1,2,NaN]}', b'{"values":[1,2,Infinity]}', b"", b"{", b"nul"])
+@pytest.mark.parametrize(
+    "body", [b'{"values":[1,2,NaN]}', b'{"values":[1,2,Infinity]}', b"", b"{", b"nul", b'[{"id":"\x80"}]']
+)
 def test_what_is_not_json_is_refused(client: Client, body: bytes) -> None:
     reply = client.request("POST", "/process", content=body)
     assert (reply.status_code, reply.json()["field"]) == (400, "body")

@@ -207,6 +207,37 @@ def test_a_batch_keeps_its_order_and_equals_single_requests(client: Client) -> N
         assert result["approved"] == single["approved"]
 
 
+def test_a_batch_of_positions_equals_single_requests(client: Client, prices: Prices) -> None:
+    client.post("/risk/limits", {"id": "mine", "kind": "net_leverage", "threshold": 0.9, "portfolio_id": "p4"})
+    every = [{"symbol": symbol, "quantity": 10} for symbol in prices.symbols]
+    items: list[dict[str, Any]] = [
+        {"id": f"p{number}", "positions": [*CALM[: 1 + number % 7], *every * (number % 2)], "cash": 10 * number}
+        for number in range(20)
+    ]
+    for batch in (items, [*items, {**items[0], "confidence": 0.9}]):
+        body = client.post("/process", batch).json()
+        assert (body["computations"], len(body["results"])) == (len(batch), len(batch))
+        for item, result in zip(batch, body["results"], strict=True):
+            single = client.post("/process", item).json()
+            assert list(result) == [name for name in single if name not in ("computations", "processing_time_ms")]
+            assert list(result["component_var"]) == list(single["component_var"])
+            assert result["component_var"] == pytest.approx(single["component_var"], rel=1e-12)
+            assert [verdict["limit_id"] for verdict in result["limits"]] == [
+                one["limit_id"] for one in single["limits"]
+            ]
+            for name in FIGURES:
+                assert result[name] == pytest.approx(single[name], rel=1e-12)
+            for name in ("portfolio_id", "approved", "largest_position", "confidence"):
+                assert result[name] == single[name]
+
+
+def test_a_batch_of_positions_follows_the_prices(client: Client) -> None:
+    batch = [{"positions": [{"symbol": "KO", "quantity": 1}]}] * 2
+    client.post("/process", batch)
+    client.request("PUT", "/prices", json=[{"symbol": "KO", "date": "2023-01-03", "close": 1000.0}])
+    assert client.post("/process", batch).json()["results"][1]["equity"] == 1000.0
+
+
 @pytest.mark.parametrize(
     ("item", "field"),
     [
