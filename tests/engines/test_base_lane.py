@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from itertools import pairwise, product
+from itertools import accumulate, pairwise, product
 
 import pytest
 from hypothesis import given, settings
@@ -78,9 +78,9 @@ class Service:
         self.metrics = Metrics("adder", "adder-1")
         engine = Adder()
         engine.load()
-        lane = HotLane(engine.routes(), self.lifecycle, self.metrics, given.replica)
+        self.lane = HotLane(engine.routes(), self.lifecycle, self.metrics, given.replica)
         self.app = create_app(engine, given, self.lifecycle, self.metrics)
-        self.protocol = partial(HotProtocol, lane) if hot else HttpToolsProtocol
+        self.protocol = partial(HotProtocol, self.lane) if hot else HttpToolsProtocol
 
     def talk(self, use: Use) -> Wire:
         """What a conversation on one connection leaves."""
@@ -153,8 +153,9 @@ def test_pipelined_requests_in_any_chunks_are_answered_in_order(
 ) -> None:
     asked = data.draw(st.lists(st.sampled_from([*HOT, *OTHER[:-2]]), min_size=1, max_size=6))
     whole = b"".join([*asked, data.draw(st.sampled_from([b"", *LAST[:3]]))])
-    cuts = [0, *sorted(data.draw(st.sets(st.integers(1, len(whole) - 1), max_size=6))), len(whole)]
-    chunks = [whole[start:end] for start, end in pairwise(cuts)]
+    ends = [*accumulate(map(len, asked))]  # where a request ends is where the next one may be known
+    cuts = data.draw(st.sets(st.one_of(st.integers(0, len(whole)), st.sampled_from(ends)), max_size=8))
+    chunks = [whole[start:end] for start, end in pairwise(sorted({0, *cuts, len(whole)}))]
     wait = data.draw(st.booleans())
 
     async def use(wire: Wire) -> None:
@@ -177,6 +178,89 @@ def test_the_lane_is_for_hot_routes_alone(hot: Service, data: bytes, taken: bool
     hot.talk(use)
 
 
+HEADS = (
+    b"GET /words/a HTTP/1.1\r\nhost: engine\r\n\r\n",
+    b"POST /process HTTP/1.1\r\nhost: engine\r\ncontent-length: 7\r\n\r\n",
+)
+
+
+def known(service: Service) -> dict[bytes, int]:
+    """The heads that the lane remembers, and the bytes that follow."""
+    return {head: length for head, (_, length) in service.lane.heads.items()}
+
+
+@pytest.mark.parametrize("data", [*HOT, *OTHER[:-1], *LAST[:3]])
+def test_a_head_that_comes_again_is_answered_as_before(hot: Service, plain: Service, data: bytes) -> None:
+    other = request("POST /process", "[1,2,3]")
+    one, two = (service.talk(sends(other, data, data, other, other, data)) for service in (hot, plain))
+    assert one.masked == two.masked
+    assert (one.closed, one.state.total_requests) == (two.closed, two.state.total_requests)
+    assert sorted(hot.counted()) == sorted(plain.counted())
+    assert hot.lifecycle.errors == plain.lifecycle.errors
+
+
+def test_heads_of_the_lane_are_remembered_and_not_parsed_again(hot: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = HEADS[0], HEADS[1] + b"[1,2,3]"
+    sent = hot.talk(sends(first, second)).masked
+    assert known(hot) == {HEADS[0]: 0, HEADS[1]: 7}
+    monkeypatch.setattr(HotProtocol, "on_message_begin", lambda _: pytest.fail("it was parsed"))
+    assert hot.talk(sends(first, second)).masked == sent
+    assert b'"total":9.0' in hot.talk(sends(HEADS[1] + b"[1,2,6]")).sent
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *OTHER,
+        *LAST,
+        HOT[6],
+        b"\r\n" + HEADS[0],
+        HEADS[0] * 2,
+        HEADS[0] + HEADS[1] + b"[1,2,3]",
+        HEADS[1] + b"[1,2,3]" + HEADS[0],
+        HEADS[0] + HEADS[0][:9],
+        request("GET /words/a", "", f"cookie: {'x' * lane_module.LONGEST}"),
+    ],
+)
+def test_other_heads_are_not_remembered(hot: Service, data: bytes) -> None:
+    hot.talk(sends(data))
+    assert known(hot).keys() <= {b"\r\n" + HEADS[0]}
+
+
+def test_a_head_in_pieces_is_not_remembered(hot: Service) -> None:
+    hot.talk(sends(HEADS[1], b"[1,2,3]"))
+    hot.talk(sends(HEADS[0][:10], HEADS[0][10:]))
+    assert known(hot) == {}
+
+
+def test_a_known_head_waits_for_its_body(hot: Service) -> None:
+    hot.talk(sends(HEADS[1] + b"[1,2,3]"))
+
+    async def use(wire: Wire) -> None:
+        assert at_once(wire, HEADS[1] + b"[1,") == b""
+        assert at_once(wire, b"2,3]" + HEADS[0]).count(b"HTTP/1.1 200 OK") == 2
+
+    hot.talk(use)
+
+
+def test_what_looks_like_a_known_head_may_be_a_body(hot: Service) -> None:
+    body = HEADS[0].decode()
+    head = request("POST /process", body)[: -len(body)]
+
+    async def use(wire: Wire) -> None:
+        wire.protocol.data_received(HEADS[0])
+        assert at_once(wire, head).count(b"HTTP/1.1") == 1
+        assert b"not JSON" in at_once(wire, HEADS[0])
+
+    hot.talk(use)
+
+
+def test_old_heads_are_forgotten_when_there_are_too_many(hot: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane_module, "HEADS", 2)
+    hot.talk(sends(*[request(f"GET /words/{word}") for word in "abc"]))
+    assert known(hot) == {request("GET /words/c"): 0}
+
+
 def test_a_body_may_come_later(hot: Service) -> None:
     whole = request("POST /process", "[1,2,3]")
 
@@ -187,15 +271,21 @@ def test_a_body_may_come_later(hot: Service) -> None:
     hot.talk(use)
 
 
+@pytest.mark.parametrize("pieces", [True, False])
 @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.DRAINING])
-def test_an_engine_that_is_not_ready_answers_beside_the_lane(hot: Service, plain: Service, phase: Phase) -> None:
+def test_an_engine_that_is_not_ready_answers_beside_the_lane(
+    hot: Service, plain: Service, phase: Phase, pieces: bool
+) -> None:
     whole = request("POST /process", "[1,2,3]")
+    first, last = (whole[:-4], whole[-4:]) if pieces else (b"", whole)
 
     def use(service: Service) -> Use:
         async def change(wire: Wire) -> None:
-            wire.protocol.data_received(whole[:-4])
+            wire.protocol.data_received(whole)
+            await wire.settle()
+            wire.protocol.data_received(first)
             service.lifecycle.phase = phase
-            wire.protocol.data_received(whole[-4:])
+            wire.protocol.data_received(last)
 
         return change
 
@@ -205,6 +295,8 @@ def test_an_engine_that_is_not_ready_answers_beside_the_lane(hot: Service, plain
 
 
 def test_a_caller_that_does_not_read_is_waited_for(hot: Service) -> None:
+    hot.talk(sends(HOT[0]))  # so that its head is known
+
     async def use(wire: Wire) -> None:
         wire.protocol.pause_writing()
         wire.protocol.data_received(HOT[0])
@@ -257,12 +349,34 @@ def test_a_kept_connection_times_out_after_an_answer_of_the_lane(hot: Service) -
                 await asyncio.sleep(0)
 
     hot.talk(use)
+    hot.talk(use)  # a known head
+
+
+def test_an_answer_to_a_known_head_keeps_the_connection(hot: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def use(wire: Wire) -> None:
+        clock = wire.protocol.loop.time() + 50
+        wire.protocol.timeout_keep_alive = 75
+        for _ in range(2):
+            wire.protocol.data_received(HOT[0])
+            monkeypatch.setattr(wire.protocol.loop, "time", lambda: clock)
+        first = wire.protocol.timeout_keep_alive_task
+        clock += 30
+        wire.protocol.timeout_keep_alive_handler()  # set 80 s ago, and answered 30 s ago
+        assert wire.protocol.timeout_keep_alive_task is not first
+        assert not wire.closed
+        clock += 45
+        wire.protocol.timeout_keep_alive_handler()
+        assert wire.closed
+        monkeypatch.undo()
+
+    hot.talk(use)
 
 
 def test_the_time_is_measured(hot: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = iter([1_000_000, 1_234_500])
-    monkeypatch.setattr(lane_module, "perf_counter_ns", lambda: next(ticks))
-    assert b"x-nautilus-time-us: 234.5\r\n" in hot.talk(sends(HOT[0])).sent
+    for _ in range(2):  # parsed, and known
+        ticks = iter([1_000_000, 1_234_500])
+        monkeypatch.setattr(lane_module, "perf_counter_ns", lambda ticks=ticks: next(ticks))
+        assert b"x-nautilus-time-us: 234.5\r\n" in hot.talk(sends(HOT[0])).sent
 
 
 def test_a_bug_is_counted_logged_and_not_shown(hot: Service, caplog: pytest.LogCaptureFixture) -> None:
