@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import posixpath
+import stat
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ from nautilus_cli.errors import BuildFailed, ConfigError
 from nautilus_cli.runtimes.dockerfile import Script, parse
 
 # Python writes them whenever it runs, so they never decide what an image is; no .dockerignore can bring them back.
-IGNORED = ("**/__pycache__", "**/*.pyc")
+CACHE = "__pycache__"
+IGNORED = (f"**/{CACHE}", "**/*.pyc")
 # 1980-01-02: a zip archive, and so a wheel that a build step makes, knows no earlier time.
 EPOCH = 315_619_200
 # Where the host's CA bundle stands in the context of a Dockerfile that asks for it.
 CA_FILE = ".nautilus/ca.crt"
+CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,11 @@ class Recipe:
         decided = [self.dockerfile, self.target, sorted(self.args.items()), sorted(bases.items())]
         digest.update(f"{decided!r}\n".encode())
         try:
-            with tarfile.open(fileobj=sink or _Nowhere(), mode="w|", format=tarfile.GNU_FORMAT) as archive:
+            if sink is None:
+                for entry in self.entries:
+                    _add(None, entry, digest)
+                return digest.hexdigest()[:12]
+            with tarfile.open(fileobj=sink, mode="w|", format=tarfile.GNU_FORMAT) as archive:
                 self._write(archive, digest)
                 if ca is not None:
                     archive.addfile(_header(CA_FILE, size=len(ca)), io.BytesIO(ca))
@@ -129,22 +136,25 @@ def _below(root: Path, path: str) -> Iterator[str]:
     if (root / path).is_symlink() or not (root / path).is_dir():
         yield path
         return
-    for folder, folders, files in os.walk(root / path, onerror=_raise):
-        links = [name for name in folders if Path(folder, name).is_symlink()]
-        for name in [*files, *links]:
-            if (place := Path(folder, name)).is_file() or place.is_symlink():  # no sockets, no pipes
-                yield place.relative_to(root).as_posix()
+    yield from _walk(str(root / path), "" if path == "." else f"{path}/")
 
 
-def _raise(problem: OSError) -> None:
-    raise problem
+def _walk(folder: str, prefix: str) -> Iterator[str]:
+    """Each file and symbolic link by its name; no sockets, no pipes, and nothing that is ignored everywhere."""
+    with os.scandir(folder) as found:
+        for item in found:
+            if item.is_symlink() or item.is_file():
+                yield prefix + item.name
+            elif item.is_dir() and item.name != CACHE:
+                yield from _walk(item.path, f"{prefix}{item.name}/")
 
 
 def _entry(root: Path, path: str) -> Entry:
     place = root / path
-    if place.is_symlink():
+    mode = place.lstat().st_mode
+    if stat.S_ISLNK(mode):
         return Entry(path, link=str(place.readlink()))
-    return Entry(path, place, executable=bool(place.stat().st_mode & 0o100))
+    return Entry(path, place, executable=bool(mode & stat.S_IXUSR))
 
 
 def _folders(entries: Iterable[Entry]) -> list[str]:
@@ -152,17 +162,23 @@ def _folders(entries: Iterable[Entry]) -> list[str]:
     return sorted({str(p) for e in entries for p in Path(e.name).parents} - {"."})
 
 
-def _add(archive: tarfile.TarFile, entry: Entry, digest: hashlib._Hash) -> None:
+def _add(archive: tarfile.TarFile | None, entry: Entry, digest: hashlib._Hash) -> None:
+    """The entry is part of the hash, and of the archive if there is one."""
     if entry.link is not None:
         digest.update(f"link {entry.name!r} {entry.link!r}\n".encode())
-        archive.addfile(_header(entry.name, kind=tarfile.SYMTYPE, link=entry.link))
+        if archive:
+            archive.addfile(_header(entry.name, kind=tarfile.SYMTYPE, link=entry.link))
         return
     with io.BytesIO(entry.source) if isinstance(entry.source, bytes) else entry.source.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         digest.update(f"file {entry.name!r} {entry.executable} {size}\n".encode())
-        header = _header(entry.name, size=size, mode=0o755 if entry.executable else 0o644)
-        archive.addfile(header, _Hashed(file, digest))
+        if archive:
+            header = _header(entry.name, size=size, mode=0o755 if entry.executable else 0o644)
+            archive.addfile(header, _Hashed(file, digest))
+        else:
+            while data := file.read(CHUNK):
+                digest.update(data)
 
 
 def _header(
@@ -184,13 +200,3 @@ class _Hashed:
         data = self._file.read(size)
         self._digest.update(data)
         return data
-
-
-class _Nowhere(io.RawIOBase):
-    """A sink that keeps nothing."""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        return len(data)  # type: ignore[arg-type]  # bytes
