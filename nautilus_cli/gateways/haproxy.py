@@ -63,7 +63,10 @@ class HAProxy:
     def kept(self) -> dict[str, bytes]:
         """What the state volume holds, by path, read in one call: a call takes 60 ms. Nothing without a gateway."""
         if self._desk.open:
-            return archive.unpack(self._desk.get(STATE), PurePosixPath(STATE))
+            try:
+                return archive.unpack(self._desk.get(STATE), PurePosixPath(STATE))
+            except RolloutFailed:
+                self._desk.close()  # it went meanwhile; what it left is read as that of a stopped one
         return archive.read_all(self._api, self.name, STATE)
 
     def pending(self, listens: Sequence[Listen], kept: Callable[[], Mapping[str, bytes]] | None = None) -> str | None:

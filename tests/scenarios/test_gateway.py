@@ -205,6 +205,18 @@ def test_a_stopped_gateway_starts_again_with_its_routes(stage: Stage, session: S
     wait(lambda: stage.get() == (200, "a"))
 
 
+def test_what_a_gateway_keeps_is_read_while_it_runs_and_when_it_was_stopped_or_removed_by_hand(stage: Stage) -> None:
+    assert stage.gateway.kept() == {}
+    stage.gateway.expose([stage.listen()])
+    running = stage.gateway.kept()
+    assert {FILE, APPLIED} <= running.keys()
+    assert stage.another().kept() == running  # which has no shell in it, and asks Docker
+    stage.api.stop(f"{stage.name}-gateway", timeout=1)
+    assert stage.gateway.kept() == running
+    stage.api.remove_container(f"{stage.name}-gateway")
+    assert stage.gateway.kept() == {}
+
+
 def test_of_two_gateways_on_one_port_the_second_is_refused(stages: Stages, stage: Stage, session: Session) -> None:
     rival = stages(stage.mode)
     wanted = [rival.listen(port=stage.port)]
