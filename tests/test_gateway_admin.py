@@ -53,6 +53,8 @@ def test_a_slot_that_was_just_filled_is_not_healthy_whatever_its_predecessor_was
     [
         ("L7OK", "204", "", 1, "answers 204"),
         ("L7STS", "503", "", 1, "answers 503"),
+        ("L7OK", "0", "", 1, "answers"),
+        ("L7STS", "0", "", 1, "answers an error"),
         ("L4CON", "", "Connection refused", 0, "connection refused"),
         ("L4CON", "", "No route to host", 3000, "no route to host"),
         ("L4TOUT", "", "", 2001, "no connection within 2s"),

@@ -17,13 +17,14 @@ class Recorder:
     """A line to an HAProxy that always says the same of its servers, and obeys."""
 
     def __init__(self) -> None:
+        self.tables = TABLES
         self.looks = 0
         self.orders: list[str] = []
 
     def ask(self, *commands: str) -> str:
         if commands[0].startswith("show servers state"):
             self.looks += 1
-            return TABLES
+            return self.tables
         self.orders += [command for command in commands if command.startswith("set ")]
         return ""
 
@@ -81,3 +82,13 @@ def test_one_engine_is_not_told_of_another(session: AdminSession, line: Recorder
     before = line.looks
     assert session.check("factor", "10.0.0.9").detail == "unknown to the gateway"
     assert line.looks == before + 1
+
+
+def test_the_last_answer_is_told_while_the_next_one_is_waited_for(session: AdminSession, line: Recorder) -> None:
+    asked_again = TABLES.replace(",L7STS,503,", ",* L7STS,0,")
+    assert asked_again != TABLES
+    (joining,) = [route.address for route in session.routes() if route.detail == "answers 503"]
+    line.tables = asked_again
+    assert {route.address: route.detail for route in session.routes()}[joining] == "answers 503"
+    fresh = AdminSession(lambda: cast("Line", line), lambda _: None)
+    assert {route.address: route.detail for route in fresh.routes()}[joining] == "answers an error"

@@ -16,6 +16,7 @@ MAINTENANCE = 0x01 | 0x02 | 0x20  # bits of srv_admin_state: forced, inherited, 
 DRAINING = 0x08 | 0x10
 IN_PROGRESS = 0x01  # bit of srv_check_state
 FAILED = "2"  # srv_check_result
+FORGOTTEN = "0"  # check_code while the next answer is waited for
 RUNNING = 2  # srv_op_state
 
 
@@ -92,6 +93,10 @@ def describe(server: Server) -> str:
     """The result of a check as a person would say it."""
     took = show_duration(max(round(server.duration, -2), 100) / 1000)
     match server.status:
+        case "L7OK" | "L7OKC" if server.code == FORGOTTEN:
+            return "answers"
+        case "L7STS" if server.code == FORGOTTEN:
+            return "answers an error"
         case "L7OK" | "L7OKC" | "L7STS" if server.code:
             return f"answers {server.code}"
         case "L4CON" | "SOCKERR" | "HANA":

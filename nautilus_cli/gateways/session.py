@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from nautilus_cli.errors import RolloutFailed, RuntimeUnavailable
 from nautilus_cli.gateways import admin
@@ -52,6 +53,7 @@ class AdminSession:
         self._line: Line | None = line or dial()
         self._joined: dict[tuple[str, str], int] = {}  # a gateway that crashes forgets who was joining
         self._looks: dict[str, tuple[float, list[admin.Server]]] = {}  # by engine: when, and what was seen
+        self._codes: dict[tuple[str, str, int], str] = {}  # by slot and replica
         self._saving = threading.Lock()
         self._asked = self._saved = 0  # saves: how many were asked for, and how many of these are done
 
@@ -179,7 +181,17 @@ class AdminSession:
                 self._redial()
                 text = self.ask(*commands)
             text += self.ask(*admin.questions(text))
-        return sorted(admin.servers(text), key=lambda server: server.joining)
+            found = [self._recalled(server) for server in admin.servers(text)]
+        return sorted(found, key=lambda server: server.joining)
+
+    def _recalled(self, server: admin.Server) -> admin.Server:
+        """With the code that it last answered, which HAProxy forgets while it asks again."""
+        replica = server.path, server.address, server.port
+        if server.code == admin.FORGOTTEN:
+            return replace(server, code=self._codes.get(replica, server.code))
+        if server.code:
+            self._codes[replica] = server.code
+        return server
 
     def _find(self, engine: str, address: str) -> admin.Server | None:
         return bearing(self.servers(engine), address)
