@@ -57,20 +57,21 @@ class Desk:
 
     def _ask(self, request: bytes) -> bytes:
         with self._turn, told(self._container):
-            again = self.open
             try:
-                try:
-                    return self._answer(request)
-                except ConnectionError:
-                    self.close()
-                    if not again:
-                        raise
-                    return self._answer(request)
+                return self._answer_anew(request) if self.open else self._answer(request)
             except APIError:
                 raise  # what Docker refuses is told as such
             except OSError as error:
                 self.close()
                 raise self._failure(str(error)) from error
+
+    def _answer_anew(self, request: bytes) -> bytes:
+        """Of a new shell, where the present one has ended with its gateway."""
+        try:
+            return self._answer(request)
+        except ConnectionError:
+            self.close()
+            return self._answer(request)
 
     def _answer(self, request: bytes) -> bytes:
         if self._stream is None:

@@ -70,20 +70,20 @@ class Recipe:
         digest.update(f"{decided!r}\n".encode())
         try:
             if sink is None:
-                for entry in self.entries:
-                    _add(None, entry, digest)
-                return digest.hexdigest()[:12]
-            with tarfile.open(fileobj=sink, mode="w|", format=tarfile.GNU_FORMAT) as archive:
-                self._write(archive, digest)
-                if ca is not None:
-                    archive.addfile(_header(CA_FILE, size=len(ca)), io.BytesIO(ca))
+                self._write(None, digest)
+            else:
+                with tarfile.open(fileobj=sink, mode="w|", format=tarfile.GNU_FORMAT) as archive:
+                    self._write(archive, digest)
+                    if ca is not None:
+                        archive.addfile(_header(CA_FILE, size=len(ca)), io.BytesIO(ca))
         except OSError as problem:  # such as a file that shrinks while it is read
             raise BuildFailed(f"{self.name}: the build context cannot be packed: {problem}", "Run it again.") from None
         return digest.hexdigest()[:12]
 
-    def _write(self, archive: tarfile.TarFile, digest: hashlib._Hash) -> None:
-        for folder in _folders(self.entries):
-            archive.addfile(_header(folder, kind=tarfile.DIRTYPE, mode=0o755))
+    def _write(self, archive: tarfile.TarFile | None, digest: hashlib._Hash) -> None:
+        if archive:
+            for folder in _folders(self.entries):
+                archive.addfile(_header(folder, kind=tarfile.DIRTYPE, mode=0o755))
         for entry in self.entries:
             _add(archive, entry, digest)
 

@@ -40,7 +40,7 @@ from nautilus_cli.runtimes.state import State, newest, versions
 from nautilus_cli.runtimes.usage import measure
 from nautilus_cli.snapshot import Host, Image, Replica, Snapshot, Usage
 
-STARTS = 8  # containers made at a time at most: Docker takes one after the other at many a step
+FEWEST, MOST = 2, 8  # containers started at a time: Docker takes one after the other at many a step
 
 
 class DockerRuntime:
@@ -302,7 +302,7 @@ class DockerRuntime:
         """
         with self._once:
             if self._starts is None:
-                self._starts = threading.Semaphore(min(STARTS, max(2, int(self._host.cpus))))
+                self._starts = threading.Semaphore(min(MOST, max(FEWEST, int(self._host.cpus))))
         return self._starts
 
     def _addresses_of(self, fleet: Fleet, net: Network) -> network.Addresses:

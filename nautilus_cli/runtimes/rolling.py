@@ -18,7 +18,7 @@ from nautilus_cli.rollout import Stage, Step, Verb, give_way, paused, spared, un
 from nautilus_cli.snapshot import Replica
 from nautilus_cli.units import show_duration
 
-STARTS = 4  # containers made at a time: measured fastest (3.3 s for seven; 5.9 s one by one, 3.8 s all at once)
+STARTS = 4  # replicas of one rollout started at a time, where the runtime gives no turns that all rollouts share
 LOG_LINES = 15
 ARRIVING = (Verb.START, Verb.ROUTE, Verb.MONITOR)  # what a new replica may fail at
 CROWD = 8  # replicas whose processes are looked at as often as those of one: each look is a call of the daemon

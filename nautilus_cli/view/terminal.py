@@ -77,8 +77,7 @@ def _pass_sizes(resize: Callable[[int, int], None], changes: SimpleQueue[bool], 
 
 
 def _type(command: Attached, sized: threading.Event) -> None:
-    """Everything that is typed or piped in, which never finds a terminal without a size; a command that reads no more
-    ends it."""
+    """Everything that is typed or piped in, once the terminal has a size; a command that reads no more ends it."""
     sized.wait()
     with suppress(OSError):
         while data := _read():
